@@ -1,0 +1,1 @@
+# Install rules; the exported package is completed where its parts exist.
