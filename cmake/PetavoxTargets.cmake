@@ -9,6 +9,10 @@ target_compile_definitions(petavox_options INTERFACE $<$<BOOL:${PETAVOX_CHECKED}
 add_library(petavox_warnings INTERFACE)
 target_compile_options(petavox_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion
   $<$<BOOL:${PETAVOX_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 reports -Wrestrict for `"text" + std::string` (its bug 105651).
+  target_compile_options(petavox_warnings INTERFACE -Wno-restrict)
+endif()
 if(PETAVOX_SANITIZE)
   target_compile_options(petavox_options INTERFACE -fsanitize=${PETAVOX_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(petavox_options INTERFACE -fsanitize=${PETAVOX_SANITIZE})
