@@ -1,0 +1,3 @@
+# Included by CMakeLists.txt of this directory: configuration and plugins.
+petavox_add_library(config SOURCES config.cpp config_yaml.cpp config_skip.cpp plugins.cpp
+  LINKS petavox_stage PRIVATE yaml-cpp fmt::fmt ${CMAKE_DL_LIBS})
