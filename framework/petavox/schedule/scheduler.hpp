@@ -1,0 +1,159 @@
+#pragma once
+// Which task next: a pure state machine. No I/O, no clock (times are passed in), no randomness: the same
+// sequence of calls gives the same answers.
+// Promises: a task is handed out only when all its dependencies are done; exactly one result of each task is
+// accepted; a task that cannot succeed is quarantined and what depends on it is blocked, and everything else
+// still runs; memory is 2 bits a task plus O(workers + ready tasks).
+// The order: later steps first (so that intermediates are consumed while they are few), then near what the
+// worker has just done; tasks that wait for nothing are found by a cursor along in_order().
+// Thread safety: none; it belongs to the master's loop.
+
+#include "petavox/base/ids.hpp"
+#include "petavox/schedule/task_graph.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace petavox {
+
+/// The rank of a worker.
+using WorkerId = StrongId<struct WorkerIdTag>;
+/// Time since any fixed moment, never going backwards.
+using Instant = std::chrono::microseconds;
+
+struct SchedulerOptions {
+  int max_attempts = 3;  ///< charges after which a task is quarantined
+  int min_workers = 2;   ///< … once so many different workers were charged (or all that there are)
+  int prefetch = 2;      ///< tasks in flight for each worker
+  int batch = 32;        ///< tiny tasks that count as one of these
+  int run_length = 8;    ///< consecutive tasks along in_order() that one worker takes
+  Instant lease = std::chrono::minutes{30};          ///< after which a running task is reported by expired()
+  Instant straggler_age = std::chrono::seconds{10};  ///< after which a running task may be duplicated
+};
+
+enum class TaskState {
+  pending,      ///< waits for a dependency, or was not looked at yet
+  ready,        ///< could start
+  running,      ///< handed out
+  done,         ///< a result was accepted
+  quarantined,  ///< failed too often
+  blocked,      ///< depends on a quarantined task
+};
+
+/// A task for a worker. `attempt` counts from 1 in each launch and names this execution for good: no two
+/// executions of a task in one launch share it.
+struct Assignment {
+  TaskId task;
+  int attempt = 0;
+  friend bool operator==(const Assignment&, const Assignment&) = default;
+};
+
+enum class Acceptance {
+  accepted,   ///< this result counts: record it
+  duplicate,  ///< the task was done already: discard it
+  stale,      ///< from a worker that was given up, or unknown: discard it
+};
+enum class Verdict {
+  retry,        ///< the task will run again (or another copy of it is still running)
+  quarantined,  ///< it will not; its dependents are blocked
+  stale,        ///< nobody was waiting for this report
+};
+
+struct StepCounts {
+  Index total = 0, ready = 0, running = 0, done = 0, quarantined = 0, blocked = 0;
+  /// Neither resolved nor handed out nor known to be ready.
+  Index pending() const { return total - ready - running - done - quarantined - blocked; }
+  friend bool operator==(const StepCounts&, const StepCounts&) = default;
+};
+
+struct Quarantined {
+  TaskId task;
+  int charges = 0;
+};
+
+class Scheduler {
+ public:
+  /// The graph must outlive the scheduler. Expects options >= 1.
+  explicit Scheduler(const TaskGraph& graph, const SchedulerOptions& options = {});
+  ~Scheduler();
+  Scheduler(Scheduler&&) noexcept;
+  Scheduler& operator=(Scheduler&&) noexcept;
+
+  // ---- before the first next(): what earlier launches left ----
+
+  /// State done, quarantined, or pending with `charges` failures so far (on `charged_workers` different
+  /// ranks). Tasks not mentioned are pending. Any order.
+  void restore(TaskId task, TaskState state, int charges = 0, int charged_workers = 1);
+  /// Tasks that were running when a launch died: until each is resolved they run one at a time with nothing
+  /// else in flight, so that the next death names its cause.
+  void set_suspects(std::vector<TaskId> suspects);
+
+  // ---- workers ----
+
+  void add_worker(WorkerId worker);
+  /// The worker leaves or is given up; what it held goes back. `charged` is a task that is blamed for its
+  /// death, nothing if none is. Its later reports are stale. No effect on an unknown worker.
+  Verdict lost(WorkerId worker, std::optional<TaskId> charged = std::nullopt);
+  void remove_worker(WorkerId worker) { lost(worker); }
+  /// Workers with room for more, emptiest first: call next() for each after every round of reports.
+  std::vector<WorkerId> hungry() const;
+  int num_workers() const;
+
+  // ---- hand out ----
+
+  /// Tasks for the worker until it has `prefetch` in flight; they are handed out from now on. Empty if it is
+  /// full, unknown, or nothing is ready. Leaves the last ready tasks to idle workers.
+  std::vector<Assignment> next(WorkerId worker, Instant now);
+  /// For an idle worker when next() gave nothing: a second execution of the longest-held unfinished task of
+  /// another worker, if it is older than `straggler_age`. The first result wins.
+  std::optional<Assignment> straggler(WorkerId worker, Instant now);
+
+  // ---- reports ----
+
+  Acceptance succeeded(WorkerId worker, TaskId task, int attempt);
+  /// The execution failed by itself. `retryable` false quarantines at once.
+  Verdict failed(WorkerId worker, TaskId task, int attempt, bool retryable = true);
+  /// The worker gives the task back without blame (an input was bad, it is leaving). Stale or retry.
+  Verdict released(WorkerId worker, TaskId task, int attempt);
+  /// The accepted result is lost or damaged: the task runs again when its own dependencies are done.
+  /// Consumers that have not started go back to pending; those that are done stay done. No effect if it is
+  /// not done.
+  void invalidated(TaskId task);
+
+  // ---- leases ----
+
+  /// The worker gave a sign of life: its lease starts again.
+  void renew(WorkerId worker, Instant now);
+  /// Workers whose first task in flight is older than the lease. Reported again until something is done.
+  std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
+
+  // ---- questions ----
+
+  /// Every task is done, quarantined or blocked.
+  bool finished() const;
+  /// Nothing is handed out.
+  bool idle() const;
+  /// Not finished, nothing in flight and nothing ready though all was looked at: the graph has a cycle, or
+  /// dependencies() and dependents() disagree. For a loud end instead of a silent wait.
+  bool stalled();
+  TaskState state(TaskId task) const;
+  StepCounts counts(int step) const;
+  StepCounts counts() const;
+  /// Workers that still hold an execution of the task, for cancelling what another has finished.
+  std::vector<std::pair<WorkerId, int>> holders(TaskId task) const;
+  std::vector<Quarantined> quarantined() const;
+  /// The quarantined tasks that `task` (blocked) depends on, directly or not, up to `limit`.
+  std::vector<TaskId> culprits(TaskId task, std::size_t limit = 8) const;
+  /// Heap bytes held.
+  std::size_t memory_bytes() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace petavox
