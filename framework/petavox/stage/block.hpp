@@ -5,19 +5,12 @@
 #include "petavox/base/hash.hpp"
 #include "petavox/stage/contract.hpp"
 #include "petavox/volume/label_array.hpp"
+#include "petavox/volume/label_table.hpp"
 
 #include <optional>
 #include <string_view>
 
 namespace petavox {
-
-/// The objects of a block without their voxels. Entry i belongs to local id i + 1. Several ids may have one
-/// name.
-struct LabelTable {
-  std::vector<Name> names;           ///< current name of each local id; 0: background
-  std::vector<std::uint64_t> sizes;  ///< voxels of each id in the block's core
-  std::vector<FaceMask> faces;       ///< faces of the core that the id touches
-};
 
 /// The declared inputs of a block. Reads are lazy: ask for slabs where a slab is enough. All boxes are
 /// absolute and must lie inside what the contract declared, clipped to the domain; beyond it Error{contract}
