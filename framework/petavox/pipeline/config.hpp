@@ -105,8 +105,9 @@ struct RunConfig {
   std::vector<std::string> absent_inputs;
   /// What was decided on the user's behalf, one line each, to be logged.
   std::vector<std::string> notes;
-  /// The whole configuration after overrides as canonical YAML with absolute paths: loads again as the same
-  /// run. For provenance.
+  /// The whole configuration after overrides, with absolute paths, and the same as canonical YAML, which
+  /// loads again as the same run. For provenance.
+  Value source;
   std::string source_text;
 
   const InputSpec& main_input() const { return inputs.front(); }
