@@ -1,0 +1,75 @@
+#pragma once
+// The region graph of a block: for each pair of adjacent supervoxels, how many voxel edges join them and how
+// strong these are. Plain functions on arrays; integers only, so blocks add up to the same graph in any
+// order.
+//
+// A voxel edge joins v and v - 1 on axis k (0: z, 1: y, 2: x); its affinity is channel k at v, its global
+// index is 3 * raster(v) + k with the raster of the domain. It belongs to the block that owns v.
+
+#include "petavox/base/flat_map.hpp"
+#include "petavox/volume/label_array.hpp"
+#include "petavox/volume/table.hpp"
+
+#include <vector>
+
+namespace petavox::region_graph {
+
+/// Affinities count in 1/65535 whatever their type: 8-bit values are multiplied by 257.
+inline constexpr std::uint64_t affinity_one = 65535;
+
+/// A row of the table `region_graph`: what a block (or any part of the volume) knows of the pair (u, v).
+struct Edge {
+  Name u = 0, v = 0;        ///< u < v
+  std::uint64_t sum = 0;    ///< of the affinities of its voxel edges, in 1/65535
+  std::uint64_t count = 0;  ///< of its voxel edges, at least 1
+  std::uint64_t key = 0;    ///< the smallest global index of its voxel edges
+  friend bool operator==(const Edge&, const Edge&) = default;
+};
+std::vector<Column> edge_columns();
+
+/// A row of the table `region_nodes`: the part of a supervoxel inside a block's core.
+struct Node {
+  Name name = 0;
+  std::uint64_t voxels = 0;
+  std::uint64_t faces = 0;  ///< FaceMask of the core
+  friend bool operator==(const Node&, const Node&) = default;
+};
+std::vector<Column> node_columns();
+
+/// Builds the graph of one block, slab by slab.
+/// Memory besides the labels: 40 to 48 bytes for each pair of adjacent supervoxels, 8 for each supervoxel.
+class Builder {
+ public:
+  /// `labels` cover the core and, where the domain goes on, one voxel below it on each axis. Kept by
+  /// reference. Throws Error{contract} if they do not.
+  Builder(const LabelArray& labels, const Box& core, const Box& domain);
+
+  /// Adds the voxel edges owned by the box of `affinities`: a part of the core, u8 or u16, three channels
+  /// z,y,x. Each voxel of the core must be added exactly once. Throws Error{contract} on another type or box.
+  void add(const Array& affinities);
+
+  /// Sorted by (u, v), each pair once.
+  std::vector<Edge> edges() const;
+  /// Supervoxels with a voxel in the core, sorted by name.
+  std::vector<Node> nodes() const;
+
+ private:
+  struct Sum {
+    std::uint64_t sum = 0, count = 0, key = ~std::uint64_t{0};
+  };
+  template <class T>
+  void add_rows(const View<const T>& affinities);
+  template <class T>
+  void add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity, std::size_t first,
+               std::size_t size, std::uint64_t first_index, std::size_t flags);
+
+  const LabelArray& labels_;
+  Box core_, domain_;
+  FlatMap<Sum> sums_;
+  std::vector<std::uint64_t> voxels_;   // of each local id, in the core
+  std::vector<std::uint64_t> differs_;  // scratch: one byte a voxel of a row
+  std::uint64_t last_pair_ = 0;
+  std::size_t last_entry_ = 0;
+};
+
+}  // namespace petavox::region_graph
