@@ -106,7 +106,7 @@ class Scheduler {
   // ---- hand out ----
 
   /// Tasks for the worker until it has `prefetch` in flight; they are handed out from now on. Empty if it is
-  /// full, unknown, or nothing is ready. Leaves the last ready tasks to idle workers.
+  /// full, unknown, or nothing is ready (see searching()). Leaves the last ready tasks to idle workers.
   std::vector<Assignment> next(WorkerId worker, Instant now);
   /// For an idle worker when next() gave nothing: a second execution of the longest-held unfinished task of
   /// another worker, if it is older than `straggler_age`. The first result wins.
@@ -137,6 +137,9 @@ class Scheduler {
   bool finished() const;
   /// Nothing is handed out.
   bool idle() const;
+  /// next() may have given nothing only because it has not looked at every task yet (it looks at a bounded
+  /// number in each call, after a resume): call it again soon.
+  bool searching() const;
   /// Not finished, nothing in flight and nothing ready though all was looked at: the graph has a cycle, or
   /// dependencies() and dependents() disagree. For a loud end instead of a silent wait.
   bool stalled();
