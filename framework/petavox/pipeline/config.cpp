@@ -114,11 +114,15 @@ CodecSpec read_codec(const Value& output, const std::string& key, Problems& prob
     value = nullptr;
   }
   Params params{value != nullptr ? *value : empty, path, problems};
-  spec.codec = params.choice("codec", spec.codec, {"none", "lz4", "lz4hc", "zstd", "blosclz", "zlib"},
-                             "compression of chunks");
+  std::vector<std::string> codecs{"none", "lz4", "lz4hc", "zstd", "blosclz", "zlib"};
+  if (chunk != nullptr) codecs.emplace_back("gzip");
+  spec.codec = params.choice("codec", spec.codec, codecs, "compression of chunks");
   spec.level = static_cast<int>(params.integer("level", spec.level, {0, 9}, "0 (fast) to 9 (small)"));
   spec.shuffle =
       params.choice("shuffle", spec.shuffle, {"none", "byte", "bit"}, "order of bytes or bits before");
+  if (spec.codec == "gzip" && spec.shuffle == "bit")
+    params.problem("shuffle",
+                   "HDF5 has no bit shuffle beside gzip (the file could not be written); write byte or none");
   if (chunk != nullptr) {
     *chunk = params.extent("chunk_shape", *chunk, {1, 4096}, "voxels of a chunk");
     *shard = params.extent("shard_shape", *shard, {1, 65536}, "voxels of a file");

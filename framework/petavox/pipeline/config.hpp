@@ -6,6 +6,7 @@
 // Thread safety: plain values; the functions may be called from any thread.
 
 #include "petavox/geometry/box.hpp"
+#include "petavox/io/image_stack.hpp"
 #include "petavox/stage/registry.hpp"
 #include "petavox/stage/value.hpp"
 #include "petavox/volume/volume.hpp"
@@ -31,9 +32,6 @@ struct PhantomSource {
   std::string volume = "raw";  ///< which of the phantom's volumes: "raw", "labels", …
 };
 
-/// What to do where an image stack lacks a section.
-enum class StackGaps { refuse, zeros };
-
 struct InputSpec {
   std::string name;                          ///< "input" for the main one
   std::filesystem::path path;                ///< file or directory of images; empty for a phantom
@@ -41,7 +39,7 @@ struct InputSpec {
   std::optional<PhantomSource> phantom;      ///< set if and only if `path` is empty
   std::optional<Box> box;                    ///< in the coordinates of what is read; nothing: all of it
   std::optional<VoxelSizeNm> voxel_size_nm;  ///< nothing: what the file says
-  StackGaps gaps = StackGaps::refuse;
+  GapPolicy gaps = GapPolicy::refuse;        ///< where an image stack lacks a section
   Position where;
 };
 
@@ -53,7 +51,8 @@ struct MaskSpec {
   Position where;
 };
 
-/// How chunks are compressed; the words are those of petavox/io/codec.hpp.
+/// How chunks are compressed; the words are those of petavox/io/codec.hpp and, for final volumes,
+/// petavox/io/hdf5_codec.hpp, which has gzip too.
 struct CodecSpec {
   std::string codec = "zstd";    ///< none | lz4 | lz4hc | zstd | blosclz | zlib
   int level = 1;                 ///< 0 to 9

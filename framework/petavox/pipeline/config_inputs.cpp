@@ -162,10 +162,9 @@ InputSpec read_input(const Value& input, const std::string& name, const InputSpe
   Params params{input, key, problems};
   spec.path = params.text("path", main != nullptr ? main->path.string() : "", "file or directory of images");
   spec.dataset = params.text("dataset", "", "inside an HDF5 file");
-  spec.gaps =
-      params.choice("gaps", "refuse", {"refuse", "zeros"}, "a missing section of an image stack") == "zeros"
-          ? StackGaps::zeros
-          : StackGaps::refuse;
+  const std::string gaps =
+      params.choice("gaps", "refuse", {"refuse", "blank", "skip"}, "a missing section of an image stack");
+  spec.gaps = gaps == "blank" ? GapPolicy::blank : gaps == "skip" ? GapPolicy::skip : GapPolicy::refuse;
   read_voxel_size(params, input, key, spec);
   read_box(input, key, spec, problems);
   const Value* phantom = input.find("phantom");

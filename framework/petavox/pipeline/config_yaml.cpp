@@ -38,6 +38,7 @@ class TreeBuilder final : public YAML::EventHandler {
     count(mark, found->second.nodes);
     // A copy, deepened by this place: it must respect the depth limit too.
     if (frames_.size() + found->second.depth > static_cast<std::size_t>(max_config_depth)) too_deep(mark);
+    if (!frames_.empty()) frames_.back().depth = std::max(frames_.back().depth, found->second.depth + 1);
     place(found->second.value, mark);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -106,7 +107,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, Value::Kind kind, YAML::anchor_t anchor) {
     const bool is_key =
         !frames_.empty() && frames_.back().value.kind == Value::Kind::map && !frames_.back().has_key;
-    if (is_key) refuse(mark, "a key is a list or a map (keys are words); write a word");
+    if (is_key)
+      refuse(mark, "a key is a list or a map, or a bracket is not closed (keys are words); write a word");
     count(mark, 1);
     if (frames_.size() >= static_cast<std::size_t>(max_config_depth)) too_deep(mark);
     Frame frame{{}, anchor, nodes_ - 1};

@@ -1,0 +1,7 @@
+#include "petavox/stage/plugin.hpp"
+
+extern "C" __attribute__((visibility("default"))) int petavox_plugin_abi() { return PETAVOX_PLUGIN_ABI + 1; }
+extern "C" __attribute__((visibility("default"))) void petavox_plugin_register(petavox::StageRegistry&) {
+  // Must never be called: the ABI is compared first.
+  std::abort();
+}
