@@ -29,8 +29,13 @@ inline constexpr int max_config_depth = 32;
 struct PhantomSource {
   Extent shape{128, 128, 128};
   std::uint64_t seed = 1;
-  std::string volume = "raw";  ///< which of the phantom's volumes: "raw", "labels", …
+  std::string volume = "raw";  ///< which of the phantom's volumes: "raw", "labels", "types"
+  double noise = 1;            ///< strength, 0 to 4
+  double section_variation = 1;
+  double section_jitter_nm = 0;
 };
+/// All of it in one line, for fingerprints.
+std::string to_string(const PhantomSource& source);
 
 struct InputSpec {
   std::string name;                          ///< "input" for the main one

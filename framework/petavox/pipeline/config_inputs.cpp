@@ -136,6 +136,12 @@ void read_phantom(const Value& value, const std::string& key, const PhantomSourc
       phantom.shape = params.extent("shape", phantom.shape, {1, Index{1} << 30}, "size in voxels");
       phantom.seed = static_cast<std::uint64_t>(params.integer(
           "seed", static_cast<std::int64_t>(phantom.seed), {0}, "another seed, another tissue"));
+      phantom.noise = params.number("noise", phantom.noise, {0, 4}, "strength of the image noise");
+      phantom.section_variation =
+          params.number("section_variation", phantom.section_variation, {0, 4},
+                        "strength of the change of brightness from section to section");
+      phantom.section_jitter_nm = params.number("section_jitter_nm", phantom.section_jitter_nm, {0, 1000},
+                                                "largest shift of a section");
       check_size(phantom.shape, key + ".shape", params.where("shape"), problems);
     }
     phantom.volume = params.text("volume", phantom.volume, "which of the phantom's volumes");
@@ -265,3 +271,9 @@ void read_inputs(const Value& root, RunConfig& config, Problems& problems) {
 }
 
 }  // namespace petavox::config_detail
+
+std::string petavox::to_string(const PhantomSource& source) {
+  return fmt::format("phantom {} of {} seed {} noise {} variation {} jitter {} nm", source.volume,
+                     to_string(source.shape), source.seed, source.noise, source.section_variation,
+                     source.section_jitter_nm);
+}

@@ -1,0 +1,43 @@
+#pragma once
+// The seam between main() and the subcommands: each file cmd_*.cpp declares its options to CLI11 and, when it
+// is the one that was called, leaves behind what is to be done. Results go to standard output, everything
+// else to standard error. A command ends with an exit code of petavox/base/error.hpp, or throws Error.
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace petavox {
+class Communicator;
+}
+
+namespace petavox::app {
+
+/// What a command has at hand when it runs.
+struct Session {
+  Communicator* communicator =
+      nullptr;  ///< nothing without MPI; always set for collective commands under MPI
+};
+
+/// What the user asked for.
+struct Command {
+  std::function<int(const Session&)> run;
+  /// Runs on every rank of an MPI launch; other commands run on the first rank only, and MPI is never opened.
+  bool collective = false;
+};
+
+// Each adds its subcommand to `app`; its callback fills in `command`.
+void add_run_command(CLI::App& app, Command& command);
+void add_plan_command(CLI::App& app, Command& command);
+void add_verify_command(CLI::App& app, Command& command);
+void add_sweep_command(CLI::App& app, Command& command);
+void add_score_command(CLI::App& app, Command& command);
+void add_info_command(CLI::App& app, Command& command);
+void add_stages_command(CLI::App& app, Command& command);
+void add_phantom_command(CLI::App& app, Command& command);
+void add_render_command(CLI::App& app, Command& command);
+void add_export_command(CLI::App& app, Command& command);
+
+}  // namespace petavox::app

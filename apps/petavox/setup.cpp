@@ -1,0 +1,72 @@
+#include "apps/petavox/setup.hpp"
+
+#include "petavox/pipeline/plugins.hpp"
+
+#include "stages/register.hpp"
+
+#include "apps/petavox/where.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace petavox::app {
+
+void add_plugin_option(CLI::App& command, std::vector<std::string>& plugins) {
+  command.add_option("--plugin", plugins, "Load stages from a shared library; may be repeated")
+      ->type_name("LIB.so")
+      ->allow_extra_args(false);
+}
+
+void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out) {
+  command.add_option("config", options.config, "The YAML file")->required()->type_name("CONFIG");
+  command
+      .add_option(
+          "--set", options.overrides,
+          "Override one setting, for example blocks.shape=[64,64,64]; may be repeated. Relative paths are "
+          "relative to the current directory")
+      ->type_name("key.path=value")
+      ->allow_extra_args(false);
+  add_plugin_option(command, options.plugins);
+  if (with_out)
+    command.add_option("--out", options.out, "Directory of the run, instead of output.dir")->type_name("DIR");
+}
+
+StageRegistry make_registry(const std::vector<std::string>& plugins) {
+  StageRegistry registry;
+  register_stages(registry);
+  for (const std::string& file : plugins) load_plugin(file, registry);
+  return registry;
+}
+
+RunConfig load_run_config(const ConfigOptions& options, StageRegistry& registry) {
+  std::vector<std::string> overrides = options.overrides;
+  if (!options.out.empty()) overrides.push_back("output.dir=" + options.out);
+  Problems problems;
+  RunConfig config = load_config(options.config, overrides, problems);
+  problems.throw_if_any();
+  registry = make_registry(options.plugins);
+  for (const std::filesystem::path& file : config.plugins) load_plugin(file, registry);
+  skip_stages_without_inputs(config, registry);
+  return config;
+}
+
+Pipeline::Pipeline(const ConfigOptions& options) : config_{load_run_config(options, registry_)} { build(); }
+
+Pipeline::Pipeline(RunConfig config, const StageRegistry& registry)
+    : registry_{registry}, config_{std::move(config)} {
+  build();
+}
+
+void Pipeline::build() {
+  Problems problems;
+  inputs_ = InputSet::open(config_, open_input, problems);
+  problems.throw_if_any();
+  plan_ = make_plan(config_, registry_, inputs_->infos());
+}
+
+std::vector<std::string> Pipeline::notes() const {
+  std::vector<std::string> notes = config_.notes;
+  notes.insert(notes.end(), plan_->notes().begin(), plan_->notes().end());
+  return notes;
+}
+
+}  // namespace petavox::app
