@@ -1,0 +1,113 @@
+// Counts of a plan: what it reads, writes and holds. Sums over blocks are products of sums along the axes, so
+// that a plan of a petavoxel costs no more to print than one of a megavoxel.
+
+#include "petavox/pipeline/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace petavox {
+namespace {
+
+double bytes_per_voxel(const VolumePlan& v) {
+  if (v.kind == PortKind::labels) return 4;  // local ids
+  return static_cast<double>(size_of(v.dtype)) * v.channels;
+}
+
+/// Voxels that all blocks of the tiling read through `reads` from `domain`.
+double voxels_read(const Tiling& tiling, const Reads& reads, const Box& domain) {
+  double product = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    double sum = 0;
+    for (Index i = 0; i < tiling.grid()[axis]; ++i) {
+      Coord position;
+      position[axis] = i;
+      const Box box = reads.box(tiling.core_of(position)).intersect(domain);
+      sum += static_cast<double>(box.shape()[axis]);
+    }
+    product *= sum;
+  }
+  return product;
+}
+
+/// Voxels of the largest box that one block reads.
+double largest_read(const Tiling& tiling, const Reads& reads, const Box& domain) {
+  double product = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    Index largest = 0;
+    for (Index i = 0; i < std::min<Index>(tiling.grid()[axis], 3); ++i) {
+      Coord position;
+      position[axis] = i;
+      largest = std::max(largest, reads.box(tiling.core_of(position)).intersect(domain).shape()[axis]);
+    }
+    product *= static_cast<double>(largest);
+  }
+  return product;
+}
+
+}  // namespace
+
+std::vector<StepCost> Plan::costs() const {
+  std::vector<StepCost> all;
+  for (int i = 0; i < num_steps(); ++i) {
+    const StepPlan& s = step(i);
+    StepCost cost;
+    cost.name = s.name;
+    cost.kind = s.kind;
+    cost.tasks = num_tasks(i);
+    const bool by_block = s.kind != StepKind::down && s.kind != StepKind::resolve;
+    double largest_primary = 0;
+    if (by_block) {
+      for (const ReadEdge& read : s.reads) {
+        const VolumePlan& v = volume(read.volume);
+        if (v.kind == PortKind::table || v.kind == PortKind::summary) continue;
+        const double width = bytes_per_voxel(v);
+        cost.bytes_read += width * voxels_read(s.tiling, read.port.reads, v.domain);
+        Reads core = read.port.reads;
+        core.halo = Halo::none();
+        cost.bytes_core += width * voxels_read(s.tiling, core, v.domain);
+        const double largest = largest_read(s.tiling, read.port.reads, v.domain);
+        largest_primary = std::max(largest_primary, largest);
+        cost.peak_task_bytes += width * largest;
+      }
+    }
+    if (s.kind == StepKind::map) {
+      const double block = largest_read(s.tiling, {}, s.tiling.domain());
+      for (const WriteEdge& write : s.writes) {
+        const VolumePlan& v = volume(write.volume);
+        if (v.kind == PortKind::table) continue;
+        cost.bytes_written += bytes_per_voxel(v) * static_cast<double>(s.tiling.domain().voxels());
+        // The voxels, and the compressed bundle beside them (at most as large).
+        cost.peak_task_bytes += 2 * bytes_per_voxel(v) * block;
+      }
+      cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
+    } else if (s.kind == StepKind::store) {
+      const VolumePlan& v = volume(s.reads.front().volume);
+      const double width = static_cast<double>(size_of(v.dtype)) * v.channels;
+      cost.bytes_written += width * static_cast<double>(v.domain.voxels());
+      // A shard is streamed in layers of chunks; labels are expanded to 8 bytes.
+      const double shard_layer =
+          static_cast<double>(s.chunk_shape.z * std::min(s.tiling.block_shape().y, v.domain.shape().y) *
+                              std::min(s.tiling.block_shape().x, v.domain.shape().x));
+      cost.peak_task_bytes = shard_layer * (bytes_per_voxel(v) + 2 * width);
+    } else if (s.kind == StepKind::up) {
+      cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
+    }
+    all.push_back(cost);
+  }
+  return all;
+}
+
+double Plan::worker_bytes() const {
+  double peak = 0;
+  for (const StepCost& cost : costs()) peak = std::max(peak, cost.peak_task_bytes);
+  return peak + static_cast<double>(config_.memory_chunk_cache_bytes);
+}
+
+double Plan::master_bytes() const {
+  double tasks = 0;
+  for (int i = 0; i < num_steps(); ++i) tasks += static_cast<double>(num_tasks(i));
+  return tasks / 2;  // four bits of state each
+}
+
+}  // namespace petavox

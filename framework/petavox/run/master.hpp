@@ -1,0 +1,94 @@
+#pragma once
+// The master of a run: journal, scheduler and results, without any way to talk to workers. Executors feed it
+// with events and carry its work to workers. Not synchronised: one thread owns it.
+
+#include "petavox/io/finished_tasks.hpp"
+#include "petavox/io/journal.hpp"
+#include "petavox/run/run.hpp"
+#include "petavox/run/shuffled_graph.hpp"
+#include "petavox/run/task_runner.hpp"
+#include "petavox/schedule/scheduler.hpp"
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace petavox {
+
+class Master {
+ public:
+  /// Takes a generation of the run directory and restores what earlier launches finished. Throws
+  /// Error{config} if the directory belongs to another config, Error{io}.
+  Master(const Plan& plan, const OutputRoot& root, const RunOptions& options);
+
+  std::uint32_t generation() const { return journal_.generation(); }
+
+  void add_worker(WorkerId worker) { scheduler_.add_worker(worker); }
+  /// The worker is gone. What it held runs again elsewhere.
+  void lost(WorkerId worker);
+  /// Work for the worker, if there is any now.
+  std::vector<Work> work_for(WorkerId worker);
+  std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
+  void report(WorkerId worker, const TaskOutcome& outcome);
+  /// The worker gave a sign of life.
+  void alive(WorkerId worker) { scheduler_.renew(worker, now()); }
+
+  /// Regular work: commits the journal, looks for expired leases and for a newer master. Returns workers
+  /// whose lease has expired (they were given up).
+  std::vector<WorkerId> tick();
+  /// Commits what is pending at once.
+  void commit();
+  /// Called before records are committed: makes durable what this process itself has appended to packs.
+  void before_commit(std::function<void()> sync) { before_commit_ = std::move(sync); }
+
+  bool finished() const { return scheduler_.finished(); }
+  bool idle() const { return scheduler_.idle(); }
+  /// Why the run must stop before it is finished; empty if it need not.
+  const std::string& fatal() const { return fatal_; }
+  /// Another master has taken over.
+  bool superseded() const { return superseded_; }
+
+  /// Writes virtual datasets, summaries, manifest and the record of completion, if everything is done; else
+  /// lists what failed. `interrupted`: the run was asked to stop.
+  RunReport conclude(const InputSet& inputs, bool interrupted);
+
+ private:
+  struct StepTotals {
+    double seconds = 0;
+    std::uint64_t bytes_read = 0, bytes_written = 0;
+    Index skipped = 0;
+  };
+  void restore();
+  void blame_the_dead();
+  Instant now() const;
+  Work work_of(const Assignment& assignment);
+  void store_finals(RunReport& report, const InputSet& inputs);
+  void list_failures(RunReport& report) const;
+  void show_progress(bool last);
+
+  const Plan& plan_;
+  ShuffledGraph graph_;
+  OutputRoot root_;
+  RunOptions options_;
+  std::function<void()> before_commit_;
+  JournalWriter journal_;
+  ResultIndex index_;
+  Scheduler scheduler_;
+  std::vector<StepTotals> totals_;
+  std::map<TaskId, std::string> errors_;                  // last error of each task that failed
+  std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches
+  std::chrono::steady_clock::time_point start_, last_commit_, last_look_, last_progress_;
+  Index tasks_run_ = 0, tasks_resumed_ = 0;
+  int progress_percent_ = -1;
+  std::string fatal_;
+  bool superseded_ = false;
+};
+
+/// Makes the run directory ready, or finds that it is complete for this plan: then returns the report of the
+/// finished run. Throws Error{config} if it belongs to another config and `options.reuse` is not set, naming
+/// the keys.
+std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoot& root,
+                                               const RunOptions& options);
+
+}  // namespace petavox

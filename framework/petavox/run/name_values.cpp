@@ -1,0 +1,109 @@
+#include "petavox/run/name_values.hpp"
+
+#include <algorithm>
+
+namespace petavox {
+namespace {
+
+void put_varint(ByteWriter& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out.put(static_cast<std::uint8_t>(value | 0x80));
+    value >>= 7;
+  }
+  out.put(static_cast<std::uint8_t>(value));
+}
+
+std::uint64_t get_varint(ByteReader& in) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const auto byte = in.get<std::uint8_t>();
+    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+  throw Error{ErrorCode::io,
+              "a list of names is malformed (it was not written by petavox); the object is refused"};
+}
+
+/// Signed differences as small unsigned numbers: 0, -1, 1, -2 … become 0, 1, 2, 3.
+std::uint64_t zigzag(std::uint64_t difference) { return (difference << 1) ^ (0 - (difference >> 63)); }
+std::uint64_t unzigzag(std::uint64_t code) { return (code >> 1) ^ (0 - (code & 1)); }
+
+std::uint64_t get_count(ByteReader& in) {
+  const std::uint64_t count = get_varint(in);
+  // Each entry takes at least two bytes.
+  if (count > in.remaining() / 2)
+    throw Error{ErrorCode::io,
+                "a list of names is truncated (it claims more entries than it has); the object is refused"};
+  return count;
+}
+
+}  // namespace
+
+Name value_of(const NameValues& values, Name name) {
+  const auto at = std::lower_bound(values.begin(), values.end(), name,
+                                   [](const NameValue& v, Name n) { return v.name < n; });
+  return at != values.end() && at->name == name ? at->value : name;
+}
+
+NameValues compose(const std::vector<NameAssignment>& assignments, const NameValues& parent) {
+  NameValues values;
+  for (const NameAssignment& a : assignments) {
+    const Name value = a.settled != 0 ? a.to : value_of(parent, a.to);
+    if (value != a.name) values.push_back({a.name, value});
+  }
+  return values;
+}
+
+Bytes encode_assignments(const std::vector<NameAssignment>& assignments) {
+  ByteWriter out;
+  put_varint(out, assignments.size());
+  Name last = 0;
+  for (const NameAssignment& a : assignments) {
+    put_varint(out, zigzag(a.name - last));
+    put_varint(out, zigzag(a.to - a.name));
+    put_varint(out, a.settled);
+    last = a.name;
+  }
+  return out.take();
+}
+
+std::vector<NameAssignment> decode_assignments(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return {};
+  ByteReader in{bytes};
+  std::vector<NameAssignment> assignments(static_cast<std::size_t>(get_count(in)));
+  Name last = 0;
+  for (NameAssignment& a : assignments) {
+    a.name = last + unzigzag(get_varint(in));
+    a.to = a.name + unzigzag(get_varint(in));
+    a.settled = get_varint(in);
+    last = a.name;
+  }
+  return assignments;
+}
+
+Bytes encode_values(const NameValues& values) {
+  ByteWriter out;
+  put_varint(out, values.size());
+  Name last = 0;
+  for (const NameValue& v : values) {
+    put_varint(out, zigzag(v.name - last));
+    put_varint(out, zigzag(v.value - v.name));
+    last = v.name;
+  }
+  return out.take();
+}
+
+NameValues decode_values(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return {};
+  ByteReader in{bytes};
+  NameValues values(static_cast<std::size_t>(get_count(in)));
+  Name last = 0;
+  for (NameValue& v : values) {
+    v.name = last + unzigzag(get_varint(in));
+    v.value = v.name + unzigzag(get_varint(in));
+    last = v.name;
+  }
+  return values;
+}
+
+}  // namespace petavox

@@ -1,0 +1,263 @@
+#include "petavox/run/task_runner.hpp"
+
+#include "petavox/base/check.hpp"
+#include "petavox/io/shard_writer.hpp"
+#include "petavox/run/name_values.hpp"
+#include "petavox/run/step_block.hpp"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+namespace petavox {
+namespace {
+
+CodecOptions codec_of(const CodecSpec& spec) {
+  return {parse_codec(spec.codec).value_or(Codec::zstd), spec.level,
+          parse_shuffle(spec.shuffle).value_or(Shuffle::none)};
+}
+
+/// Failures of the run's own storage, as opposed to those of a stage or an input.
+class StorageFailure : public Error {
+ public:
+  explicit StorageFailure(const Error& error) : Error{error.code(), error.what(), error.retryable()} {}
+};
+
+}  // namespace
+
+Bytes StoredShard::encode() const {
+  ByteWriter out;
+  out.put_text(file);
+  out.put(bytes);
+  out.put(checksum);
+  out.put(digest);
+  return out.take();
+}
+
+StoredShard StoredShard::decode(std::span<const std::byte> bytes) {
+  ByteReader in{bytes};
+  StoredShard shard;
+  shard.file = in.get_text();
+  shard.bytes = in.get<std::uint64_t>();
+  shard.checksum = in.get<std::uint64_t>();
+  shard.digest = in.get<DigestSum>();
+  return shard;
+}
+
+std::string shard_directory(const std::string& volume) { return "volumes/" + volume + ".shards"; }
+
+ShardSpec shard_spec_of(const Plan& plan, const StepPlan& step) {
+  const VolumePlan& v = plan.volume(step.reads.front().volume);
+  const CodecSpec& codec = plan.config().final_codec;
+  ShardSpec spec;
+  spec.layout = make_shard_layout(v.domain, step.tiling.block_shape(), step.chunk_shape, v.dtype);
+  spec.dtype = v.dtype;
+  spec.channels = v.channels;
+  spec.voxel_size_nm = v.voxel_size_nm;
+  spec.codec = parse_hdf5_codec(codec.codec, codec.level, codec.shuffle);
+  spec.fingerprint = step.fingerprint;
+  return spec;
+}
+
+TaskRunner::TaskRunner(const Plan& plan, const InputSet& inputs, const OutputRoot& root,
+                       std::uint32_t generation, std::uint32_t writer)
+    : plan_{plan},
+      inputs_{inputs},
+      root_{root},
+      store_{plan, root, plan.config().memory_chunk_cache_bytes},
+      data_{plan_, inputs_, store_},
+      pack_{root, generation, writer},
+      slots_{root, generation, writer} {}
+
+void TaskRunner::sync() {
+  pack_.sync();
+  synced_bytes_ = pack_.size_bytes();
+}
+
+TaskOutcome TaskRunner::run(const Work& work) {
+  TaskOutcome outcome;
+  outcome.task = work.task;
+  outcome.attempt = work.attempt;
+  const auto start = std::chrono::steady_clock::now();
+  slots_.start(0, work.task, static_cast<std::uint32_t>(work.attempt));
+  const auto fail = [&](OutcomeKind kind, const std::string& text, bool retryable) {
+    outcome.kind = kind;
+    outcome.text = fmt::format("{}: {}", plan_.describe(work.task), text);
+    outcome.retryable = retryable;
+  };
+  try {
+    const ResultList results{work.inputs};
+    const Bytes bundle = execute(work, results, outcome);
+    if (outcome.kind == OutcomeKind::done) {
+      try {
+        outcome.location = pack_.append(bundle);
+      } catch (const Error& error) {
+        throw StorageFailure{error};
+      }
+    }
+  } catch (const StorageFailure& error) {
+    fail(OutcomeKind::fatal, error.what(), error.retryable());
+  } catch (const CorruptInput& error) {
+    fail(OutcomeKind::corrupt, error.what(), true);
+    outcome.culprit = error.task();
+  } catch (const Error& error) {
+    // A broken contract fails the same way every time.
+    fail(OutcomeKind::failed, error.what(), error.code() != ErrorCode::contract);
+  } catch (const std::bad_alloc&) {
+    fail(OutcomeKind::failed, "out of memory (the block could not be computed); use smaller blocks", true);
+  } catch (const std::exception& error) {
+    fail(OutcomeKind::failed, error.what(), true);
+  } catch (...) {
+    fail(OutcomeKind::failed,
+         "the stage threw something that is no std::exception (its cause is unknown); throw "
+         "petavox::Error or another std::exception",
+         true);
+  }
+  slots_.finish(0);
+  outcome.nanoseconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
+  return outcome;
+}
+
+bool TaskRunner::outside_mask(const StepPlan& step, Index block) const {
+  if (!inputs_.masked() || step.writes.empty()) return false;
+  const VolumePlan& v = plan_.volume(step.writes.front().volume);
+  const Box box = step.tiling.core(block).grow(v.window).intersect(step.tiling.domain());
+  const auto mask = inputs_.mask(box, step.tiling.domain(), step.locality_scale);
+  for (const std::uint8_t inside : mask->view<std::uint8_t>().channel())
+    if (inside != 0) return false;
+  return true;
+}
+
+Bytes TaskRunner::execute(const Work& work, const ResultLookup& results, TaskOutcome& outcome) {
+  const StepPlan& step = plan_.step(static_cast<int>(work.task.step));
+  switch (step.kind) {
+    case StepKind::map:
+      return map(step, work.task, results, outcome);
+    case StepKind::up:
+      return up(step, work.task, results, outcome);
+    case StepKind::down:
+      return down(step, work.task, results);
+    case StepKind::resolve:
+      return resolve(step, work.task, results);
+    case StepKind::store:
+      return store(step, work, results, outcome);
+  }
+  return {};
+}
+
+Bytes TaskRunner::map(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome) {
+  if (outside_mask(step, task.index)) {
+    outcome.kind = OutcomeKind::skipped;
+    outcome.text = "outside the mask";
+    return {};
+  }
+  const StepInputs inputs{data_, results, step, task.index};
+  StepOutputs outputs{plan_, step, task.index};
+  const BlockContext context{step.setup.domain, step.setup.voxel_size_nm, plan_.config().seed};
+  step.stage->run(inputs, outputs, context);
+  Bytes bundle = outputs.pack(bundle_key(step, task.index), inputs_, codec_of(plan_.config().image_codec),
+                              codec_of(plan_.config().label_codec));
+  outcome.bytes_read = inputs.bytes_read();
+  outcome.bytes_written = outputs.bytes_written();
+  return bundle;
+}
+
+Bytes TaskRunner::up(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome) {
+  NodeContext context;
+  context.box = step.tree.box(task.index);
+  context.domain = step.tiling.domain();
+  context.voxel_size_nm = step.setup.voxel_size_nm;
+  context.memory_bytes = plan_.config().memory_reduction_bytes;
+  context.scratch_dir = root_.path_of("scratch");
+  NodeResult node;
+  if (step.tree.is_leaf(task.index)) {
+    const StepInputs inputs{data_, results, step, task.index};
+    node = step.reduction->leaf(inputs, context);
+    outcome.bytes_read = inputs.bytes_read();
+  } else {
+    std::vector<Bytes> states;
+    std::vector<ChildState> children;
+    for (const Index child : step.tree.children(task.index)) {
+      states.emplace_back();
+      store_.with({task.step, child}, results,
+                  [&](const BundleReader& reader) { states.back() = reader.blob(state_part); });
+      outcome.bytes_read += states.back().size();
+      children.push_back({step.tree.box(child), {}});
+    }
+    for (std::size_t i = 0; i < children.size(); ++i) children[i].state = states[i];
+    node = step.reduction->node(children, context);
+  }
+  BundleWriter bundle{bundle_key(step, task.index)};
+  bundle.add_blob(state_part, node.state);
+  bundle.add_blob(assignments_part, encode_assignments(node.assignments));
+  if (context.root()) bundle.add_blob(summary_part, node.summary);
+  outcome.bytes_written =
+      node.state.size() + node.assignments.size() * sizeof(NameAssignment) + node.summary.size();
+  return bundle.finish();
+}
+
+Bytes TaskRunner::down(const StepPlan& step, TaskId task, const ResultLookup& results) {
+  const Index node = task.index + step.tree.leaves();
+  NameValues parent;
+  if (node != step.tree.root()) {
+    const TaskId above{task.step, step.tree.parent(node) - step.tree.leaves()};
+    store_.with(above, results,
+                [&](const BundleReader& reader) { parent = decode_values(reader.blob(values_part)); });
+  }
+  std::vector<NameAssignment> assignments;
+  store_.with({step.up, node}, results, [&](const BundleReader& reader) {
+    assignments = decode_assignments(reader.blob(assignments_part));
+  });
+  BundleWriter bundle{bundle_key(step, task.index)};
+  bundle.add_blob(values_part, encode_values(compose(assignments, parent)));
+  return bundle.finish();
+}
+
+Bytes TaskRunner::resolve(const StepPlan& step, TaskId task, const ResultLookup& results) {
+  const MergeTree& tree = plan_.step(step.up).tree;
+  NameValues parent;
+  if (task.index != tree.root()) {
+    const TaskId above{step.down, tree.parent(task.index) - tree.leaves()};
+    store_.with(above, results,
+                [&](const BundleReader& reader) { parent = decode_values(reader.blob(values_part)); });
+  }
+  std::vector<NameAssignment> assignments;
+  store_.with({step.up, task.index}, results, [&](const BundleReader& reader) {
+    assignments = decode_assignments(reader.blob(assignments_part));
+  });
+  const NameValues values = compose(assignments, parent);
+  LabelTable table = read_label_table(data_, results, step.reads.front().volume, task.index);
+  for (Name& name : table.names) name = value_of(values, name);
+  BundleWriter bundle{bundle_key(step, task.index)};
+  bundle.add_label_table(values_part, table);
+  return bundle.finish();
+}
+
+Bytes TaskRunner::store(const StepPlan& step, const Work& work, const ResultLookup& results,
+                        TaskOutcome& outcome) {
+  const ShardSpec spec = shard_spec_of(plan_, step);
+  const VolumePlan& v = plan_.volume(step.reads.front().volume);
+  const PlanVolume source{data_, results, step.reads.front().volume};
+  ShardResult shard;
+  try {
+    shard = write_shard(spec, work.task.index, source, root_.path_of(shard_directory(v.name)),
+                        pack_.generation(), static_cast<std::uint64_t>(work.attempt));
+  } catch (const CorruptObject&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::io || error.code() == ErrorCode::resource) throw StorageFailure{error};
+    throw;
+  }
+  outcome.digest = shard.digest;
+  outcome.bytes_read = source.bytes_read();
+  outcome.bytes_written = static_cast<std::uint64_t>(step.tiling.core(work.task.index).voxels()) *
+                          size_of(v.dtype) * static_cast<std::uint64_t>(v.channels);
+  BundleWriter bundle{bundle_key(step, work.task.index)};
+  bundle.add_blob(
+      shard_part,
+      StoredShard{shard.record.file, shard.record.bytes, shard.record.checksum, shard.digest}.encode());
+  return bundle.finish();
+}
+
+}  // namespace petavox

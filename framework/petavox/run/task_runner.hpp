@@ -1,0 +1,88 @@
+#pragma once
+// Executes one task of a plan: reads what it depends on, runs the stage or reduction, appends the result to
+// this writer's pack. Used by the serial executor, by every worker rank, and by `petavox verify`. Promises:
+// an exception never leaves run(); it becomes an outcome. Not synchronised: one runner a thread.
+
+#include "petavox/io/journal.hpp"
+#include "petavox/io/running_slots.hpp"
+#include "petavox/run/volume_access.hpp"
+
+#include <string>
+#include <vector>
+
+namespace petavox {
+
+enum class OutcomeKind : std::uint8_t {
+  done,
+  skipped,  ///< masked out: nothing was written, it reads as 0
+  failed,   ///< the stage failed
+  corrupt,  ///< the stored result of `culprit` is damaged: that task must run again first
+  fatal,    ///< the storage of the run failed: the run stops and can be resumed
+};
+
+struct TaskOutcome {
+  TaskId task;
+  int attempt = 0;
+  OutcomeKind kind = OutcomeKind::done;
+  bool retryable = true;
+  Location location;
+  DigestSum digest;  ///< of a store task
+  std::uint64_t nanoseconds = 0, bytes_read = 0, bytes_written = 0;
+  TaskId culprit;
+  std::string text;  ///< reason or error
+};
+
+/// A task with the records of everything that it reads.
+struct Work {
+  TaskId task;
+  int attempt = 0;
+  std::vector<std::pair<TaskId, IndexedResult>> inputs;
+};
+
+/// What a store task publishes, beside its shard.
+struct StoredShard {
+  std::string file;
+  std::uint64_t bytes = 0, checksum = 0;
+  DigestSum digest;
+  Bytes encode() const;
+  static StoredShard decode(std::span<const std::byte> bytes);
+};
+
+class TaskRunner {
+ public:
+  /// Opens the pack packs/<generation>.<writer> and the slot file running/<generation>.<writer>.
+  TaskRunner(const Plan& plan, const InputSet& inputs, const OutputRoot& root, std::uint32_t generation,
+             std::uint32_t writer);
+
+  TaskOutcome run(const Work& work);
+  /// Makes all results so far durable: before they are reported. Throws Error{io} or {resource}.
+  void sync();
+  /// Bytes appended since the last sync.
+  std::uint64_t unsynced_bytes() const { return pack_.size_bytes() - synced_bytes_; }
+  RunningSlots& slots() { return slots_; }
+
+ private:
+  Bytes execute(const Work& work, const ResultLookup& results, TaskOutcome& outcome);
+  Bytes map(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome);
+  Bytes up(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome);
+  Bytes down(const StepPlan& step, TaskId task, const ResultLookup& results);
+  Bytes resolve(const StepPlan& step, TaskId task, const ResultLookup& results);
+  Bytes store(const StepPlan& step, const Work& work, const ResultLookup& results, TaskOutcome& outcome);
+  bool outside_mask(const StepPlan& step, Index block) const;
+
+  const Plan& plan_;
+  const InputSet& inputs_;
+  OutputRoot root_;
+  ObjectStore store_;
+  DataAccess data_;
+  PackWriter pack_;
+  RunningSlots slots_;
+  std::uint64_t synced_bytes_ = 0;
+};
+
+/// How the shards of a final volume are laid out and where they lie.
+ShardSpec shard_spec_of(const Plan& plan, const StepPlan& store_step);
+/// "volumes/<name>.shards", relative to the run directory.
+std::string shard_directory(const std::string& volume);
+
+}  // namespace petavox

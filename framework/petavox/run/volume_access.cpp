@@ -1,0 +1,124 @@
+#include "petavox/run/volume_access.hpp"
+
+#include <unordered_map>
+
+namespace petavox {
+namespace {
+
+/// Calls f(block, region) for each block of the step that wrote the voxels; regions partition the box.
+template <class F>
+void for_each_piece(const Tiling& tiling, const Box& box, F&& f) {
+  const Box positions = tiling.touching(box);
+  if (positions.empty()) return;
+  positions.for_each([&](Coord p) { f(tiling.block_at(p), tiling.core_of(p).intersect(box)); });
+}
+
+const Tiling& voxels_tiling(const DataAccess& data, const VolumePlan& v) {
+  return data.plan.step(v.voxels_step).tiling;
+}
+
+void check_box(const VolumePlan& v, const Box& box) {
+  if (!v.domain.contains(box))
+    throw Error{ErrorCode::contract, "box " + to_string(box) + " of volume '" + v.name +
+                                         "' lies outside its domain " + to_string(v.domain) +
+                                         " (there are no voxels); clip it to the domain"};
+}
+
+/// Reads local ids piece by piece and passes each with the names of its block.
+template <class F>
+void for_each_label_piece(const DataAccess& data, const ResultLookup& results, int volume, const Box& box,
+                          F&& f) {
+  const VolumePlan& v = data.plan.volume(volume);
+  for_each_piece(voxels_tiling(data, v), box, [&](Index block, const Box& region) {
+    Array ids{DType::u32, region, v.domain};
+    const bool there = data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
+      reader.read_labels(voxels_part(v.voxels_port), ids, region);
+    });
+    if (there) f(ids, read_label_table(data, results, volume, block).names);
+  });
+}
+
+}  // namespace
+
+LabelTable read_label_table(const DataAccess& data, const ResultLookup& results, int volume, Index block) {
+  const VolumePlan& v = data.plan.volume(volume);
+  LabelTable table;
+  const bool resolved = v.names_step != v.voxels_step;
+  const std::uint32_t part = resolved ? values_part : label_table_part(v.names_port);
+  data.store.with({v.names_step, block}, results,
+                  [&](const BundleReader& reader) { table = reader.label_table(part); });
+  return table;
+}
+
+LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int volume, const Box& box) {
+  const VolumePlan& v = data.plan.volume(volume);
+  check_box(v, box);
+  LabelArray out{Array{DType::u32, box, v.domain}, {}};
+  const auto target = out.ids.view<std::uint32_t>();
+  std::unordered_map<Name, std::uint32_t> known{{0, 0}};
+  constexpr std::uint32_t unset = ~std::uint32_t{0};
+  for_each_label_piece(data, results, volume, box, [&](const Array& ids, const std::vector<Name>& names) {
+    std::vector<std::uint32_t> table(names.size() + 1, unset);
+    table[0] = 0;
+    const auto source = ids.view<std::uint32_t>();
+    const Box region = ids.box();
+    for (Index z = region.begin.z; z < region.end.z; ++z)
+      for (Index y = region.begin.y; y < region.end.y; ++y) {
+        const std::uint32_t* from = &source[{z, y, region.begin.x}];
+        std::uint32_t* to = &target[{z, y, region.begin.x}];
+        for (Index x = 0; x < region.shape().x; ++x) {
+          const std::uint32_t id = from[x];
+          if (id >= table.size())
+            throw Error{ErrorCode::contract, "volume '" + v.name +
+                                                 "' holds a local id without a name (its stage "
+                                                 "wrote fewer names than ids); correct the stage"};
+          std::uint32_t& compact = table[id];
+          if (compact == unset) {
+            const auto [entry, added] =
+                known.try_emplace(names[id - 1], static_cast<std::uint32_t>(out.names.size() + 1));
+            if (added) out.names.push_back(names[id - 1]);
+            compact = entry->second;
+          }
+          to[x] = compact;
+        }
+      }
+  });
+  return out;
+}
+
+Array read_voxels(const DataAccess& data, const ResultLookup& results, int volume, const Box& box) {
+  const VolumePlan& v = data.plan.volume(volume);
+  check_box(v, box);
+  if (v.input >= 0) return data.inputs.read(v.input, box);
+  Array out{v.dtype, box, v.domain, v.channels};
+  if (v.kind == PortKind::labels) {
+    const auto target = out.view<std::uint64_t>();
+    for_each_label_piece(data, results, volume, box, [&](const Array& ids, const std::vector<Name>& names) {
+      std::vector<Name> table(names.size() + 1, 0);
+      std::copy(names.begin(), names.end(), table.begin() + 1);
+      const auto source = ids.view<std::uint32_t>();
+      const Box region = ids.box();
+      for (Index z = region.begin.z; z < region.end.z; ++z)
+        for (Index y = region.begin.y; y < region.end.y; ++y) {
+          const std::uint32_t* from = &source[{z, y, region.begin.x}];
+          std::uint64_t* to = &target[{z, y, region.begin.x}];
+          for (Index x = 0; x < region.shape().x; ++x) to[x] = table[from[x]];
+        }
+    });
+  } else {
+    for_each_piece(voxels_tiling(data, v), box, [&](Index block, const Box& region) {
+      data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
+        reader.read_image(voxels_part(v.voxels_port), out, region);
+      });
+    });
+  }
+  return out;
+}
+
+void PlanVolume::read(Array& into) const {
+  const Array array = read_voxels(data_, results_, volume_, into.box());
+  copy_box(array, into, into.box());
+  bytes_read_ += array.bytes().size();
+}
+
+}  // namespace petavox

@@ -1,0 +1,139 @@
+#include "petavox/run/worker.hpp"
+
+#include "petavox/base/log.hpp"
+#include "petavox/run/wire.hpp"
+
+namespace petavox {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto max_wait = std::chrono::milliseconds{50};
+constexpr std::uint64_t max_unsynced_bytes = std::uint64_t{64} << 20;
+/// A worker that hears nothing from the master for so long leaves: its master is gone.
+constexpr auto max_silence = std::chrono::seconds{120};
+
+}  // namespace
+
+void WorkerCore::run_one() {
+  if (queue_.empty()) return;
+  const Work work = std::move(queue_.front());
+  queue_.pop_front();
+  if (finished_.empty()) oldest_ = Clock::now();
+  finished_.push_back(runner_.run(work));
+}
+
+bool WorkerCore::due() const {
+  if (finished_.empty()) return false;
+  const OutcomeKind last = finished_.back().kind;
+  return queue_.empty() || (last != OutcomeKind::done && last != OutcomeKind::skipped) ||
+         Clock::now() - oldest_ >= max_wait || runner_.unsynced_bytes() >= max_unsynced_bytes;
+}
+
+std::vector<TaskOutcome> WorkerCore::take_results() {
+  std::vector<TaskOutcome> results = std::move(finished_);
+  finished_.clear();
+  if (results.empty()) return results;
+  try {
+    runner_.sync();
+  } catch (const Error& error) {
+    TaskOutcome failure;
+    failure.task = results.front().task;
+    failure.attempt = results.front().attempt;
+    failure.kind = OutcomeKind::fatal;
+    failure.text = error.what();
+    return {failure};
+  }
+  return results;
+}
+
+int serve_as_worker(Communicator& comm, WorkerCore& core) {
+  constexpr int master = 0;
+  comm.send(master, wire::hello, {});
+  auto last_heard = Clock::now();
+  while (true) {
+    const bool waiting = core.idle() && !core.has_results();
+    while (const auto message =
+               comm.poll(waiting ? std::chrono::microseconds{5000} : std::chrono::microseconds{0})) {
+      if (message->from != master) continue;
+      last_heard = Clock::now();
+      if (message->tag == wire::work) {
+        core.add(wire::decode_work(message->bytes));
+        break;
+      }
+      if (message->tag == wire::beat) comm.send(master, wire::beat, {});
+      if (message->tag == wire::stop) {
+        core.drop_queue();
+        if (core.has_results()) comm.send(master, wire::outcome, wire::encode(core.take_results()));
+        comm.send(master, wire::stop, {});
+        comm.flush(std::chrono::seconds{5});
+        return wire::decode_code(message->bytes);
+      }
+    }
+    core.run_one();
+    if (core.due()) comm.send(master, wire::outcome, wire::encode(core.take_results()));
+    if (core.idle() && Clock::now() - last_heard > max_silence) {
+      log::error(
+          "the master has been silent for too long (it is gone); run the same command again to resume");
+      comm.forget(master);
+      return static_cast<int>(ExitCode::interrupted);
+    }
+  }
+}
+
+LocalWorker::LocalWorker(const Plan& plan, const InputSet& inputs, const OutputRoot& root,
+                         std::uint32_t generation)
+    : core_{plan, inputs, root, generation, 0}, thread_{[this] { loop(); }} {}
+
+LocalWorker::~LocalWorker() {
+  stop();
+  thread_.join();
+}
+
+void LocalWorker::give(std::vector<Work> work) {
+  const std::lock_guard lock{mutex_};
+  for (Work& w : work) given_.push_back(std::move(w));
+  wake_.notify_one();
+}
+
+std::vector<TaskOutcome> LocalWorker::take() {
+  const std::lock_guard lock{mutex_};
+  if (error_) std::rethrow_exception(error_);
+  return std::exchange(results_, {});
+}
+
+void LocalWorker::stop() {
+  std::unique_lock lock{mutex_};
+  stopping_ = true;
+  wake_.notify_one();
+  wake_.wait(lock, [this] { return stopped_; });
+}
+
+void LocalWorker::loop() {
+  try {
+    while (true) {
+      {
+        std::unique_lock lock{mutex_};
+        if (core_.idle()) wake_.wait(lock, [this] { return stopping_ || !given_.empty(); });
+        core_.add(std::exchange(given_, {}));
+        if (stopping_) break;
+      }
+      core_.run_one();
+      if (core_.due()) hand_over();
+    }
+    hand_over();
+  } catch (...) {
+    const std::lock_guard lock{mutex_};
+    error_ = std::current_exception();
+  }
+  const std::lock_guard lock{mutex_};
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+void LocalWorker::hand_over() {
+  std::vector<TaskOutcome> results = core_.take_results();
+  const std::lock_guard lock{mutex_};
+  for (TaskOutcome& outcome : results) results_.push_back(std::move(outcome));
+}
+
+}  // namespace petavox
