@@ -1,27 +1,39 @@
 #pragma once
 // Stage `agglomerate`: joins supervoxels to segments by mean-affinity linkage, as a reduction over the merge
 // tree. Reads the tables of `region_graph`; renames the labels `supervoxels` to `segments`.
+// Supervoxels must be connected (26-neighbourhood): one that touches no open face of a box is taken to lie
+// inside it.
 
 #include "petavox/stage/params.hpp"
-#include "petavox/stage/tree_reduction.hpp"
 
-#include "stages/agglomerate/merge_rule.hpp"
+#include "stages/agglomerate/linkage.hpp"
 
 namespace petavox {
 
-class AgglomerateStage final : public TreeReduction {
+/// A Reduction (petavox/reduce/reduction.hpp).
+class Agglomerate {
  public:
   static constexpr std::string_view name = "agglomerate";
   static constexpr std::string_view summary =
       "joins supervoxels while the mean affinity between them reaches a threshold";
-  explicit AgglomerateStage(Params& params);
-  explicit AgglomerateStage(const agglomerate::MergeRule& rule) : rule_{rule} {}
+  using State = agglomerate::ContactGraph;
 
-  Contract contract(const Setup& setup) const override;
-  NodeResult leaf(const BlockInputs& inputs, const NodeContext& context) const override;
-  NodeResult node(const std::vector<ChildState>& children, const NodeContext& context) const override;
-
+  explicit Agglomerate(Params& params);
+  explicit Agglomerate(const agglomerate::MergeRule& rule) : rule_{rule} {}
   const agglomerate::MergeRule& rule() const { return rule_; }
+
+  Contract contract(const Setup& setup) const;
+  State absorb(const BlockInputs& inputs, const ReductionContext& context, NameChanges& changes) const;
+  State merge(State a, State b, const Join& join, const ReductionContext& context, NameChanges&) const {
+    return agglomerate::united(std::move(a), std::move(b), join, context);
+  }
+  void settle(State& state, const ReductionContext& context, NameChanges& changes) const;
+  Bytes finish(State, const ReductionContext&) const { return {}; }
+  SpillVector<Name> open_names(const State& state) const;
+  void pack(const State& state, ByteWriter& writer) const { agglomerate::pack(state, writer); }
+  State unpack(ByteReader& reader, const ReductionContext& context) const {
+    return agglomerate::unpack(reader, context);
+  }
 
  private:
   agglomerate::MergeRule rule_;

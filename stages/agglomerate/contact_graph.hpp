@@ -1,13 +1,12 @@
 #pragma once
 // The graph that travels up the merge tree: what is still undecided inside a box.
-// Plain data and functions; the order of nodes is that of names, hence the same for every history.
+// Plain arrays that spill; the order of nodes is that of names, hence the same for every history.
 
-#include "petavox/geometry/box.hpp"
+#include "petavox/reduce/reduction.hpp"
 
 #include "stages/region_graph/region_graph.hpp"
 
 #include <span>
-#include <vector>
 
 namespace petavox::agglomerate {
 
@@ -21,32 +20,31 @@ struct Node {
   friend bool operator==(const Node&, const Node&) = default;
 };
 
-/// The contact of nodes a and b (indices): sums over all their voxel edges known in the box.
+/// The contact of two nodes (indices): sums over all their voxel edges known in the box.
 struct Contact {
   std::uint32_t a = 0, b = 0;
   std::uint64_t sum = 0, count = 0, key = 0;
   friend bool operator==(const Contact&, const Contact&) = default;
 };
+constexpr bool contact_before(const Contact& x, const Contact& y) {
+  return x.a != y.a ? x.a < y.a : x.b < y.b;
+}
 
 struct ContactGraph {
-  std::vector<Node> nodes;        ///< sorted by name, distinct
-  std::vector<Contact> contacts;  ///< a < b; each pair once; sorted by (a, b)
-
-  /// The graph of one block. Throws Error{io} if the tables are not sorted or not of this form.
-  static ContactGraph of_block(std::span<const region_graph::Edge> edges,
-                               std::span<const region_graph::Node> nodes);
+  SpillVector<Node> nodes;        ///< sorted by name, distinct
+  SpillVector<Contact> contacts;  ///< a < b; each pair once; sorted by (a, b)
 };
 
-/// A part of a larger box.
-struct Part {
-  Box box;
-  ContactGraph graph;
-};
-/// The graph of a box from the graphs of boxes that partition it. Consumes the parts one by one.
-ContactGraph united(std::vector<Part>&& parts, const Box& box);
+/// The graph of one block. `edges` sorted by (u, v), `nodes` by name, each once.
+/// Throws Error{io} if they are not, Error{resource} for 2^31 edges or more.
+ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
+                            std::span<const region_graph::Node> nodes, const ReductionContext& context);
 
-Bytes pack(const ContactGraph& graph);
+/// The graph of the joined box.
+ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context);
+
+void pack(const ContactGraph& graph, ByteWriter& writer);
 /// Throws Error{io} if the bytes are not a packed graph.
-ContactGraph unpack(std::span<const std::byte> bytes);
+ContactGraph unpack(ByteReader& reader, const ReductionContext& context);
 
 }  // namespace petavox::agglomerate

@@ -30,23 +30,23 @@ struct MergeRule {
   /// If either segment has fewer voxels than this, `small_threshold` counts instead.
   std::uint64_t small_voxels = 0;
   Billionths small_threshold = 0;
-  /// If both segments have at least large_voxels, and together at least large_sum_voxels, `large_threshold`
-  /// counts instead.
-  bool large = false;
+  /// If both segments have at least large_voxels (0: never), and together at least large_sum_voxels,
+  /// `large_threshold` counts instead.
   std::uint64_t large_voxels = 0, large_sum_voxels = 0;
   Billionths large_threshold = 0;
 
   constexpr Billionths required(std::uint64_t voxels_a, std::uint64_t voxels_b) const {
     const std::uint64_t smaller = std::min(voxels_a, voxels_b);
     if (smaller < small_voxels) return small_threshold;
-    if (large && smaller >= large_voxels && voxels_a + voxels_b >= large_sum_voxels) return large_threshold;
+    if (large_voxels > 0 && smaller >= large_voxels && voxels_a + voxels_b >= large_sum_voxels)
+      return large_threshold;
     return threshold;
   }
   /// No pair joins below this, whatever its sizes.
   constexpr Billionths lowest() const {
     Billionths least = threshold;
     if (small_voxels > 0) least = std::min(least, small_threshold);
-    if (large) least = std::min(least, large_threshold);
+    if (large_voxels > 0) least = std::min(least, large_threshold);
     return least;
   }
 };

@@ -60,14 +60,20 @@ class Builder {
   template <class T>
   void add_rows(const View<const T>& affinities);
   template <class T>
-  void add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity, std::size_t first,
-               std::size_t size, std::uint64_t first_index, std::size_t flags);
+  void add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity, std::size_t size,
+               std::uint64_t index);
+  template <class T>
+  void add_row_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
+                     std::uint64_t index);
+  void add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index);
+  /// One byte for each voxel of a row; those beyond the row are 0.
+  unsigned char* flags() { return reinterpret_cast<unsigned char*>(differs_.data()); }
 
   const LabelArray& labels_;
   Box core_, domain_;
   FlatMap<Sum> sums_;
   std::vector<std::uint64_t> voxels_;   // of each local id, in the core
-  std::vector<std::uint64_t> differs_;  // scratch: one byte a voxel of a row
+  std::vector<std::uint64_t> differs_;  // scratch of flags()
   std::uint64_t last_pair_ = 0;
   std::size_t last_entry_ = 0;
 };

@@ -2,29 +2,53 @@
 // Stage `score`: compares labels with a truth volume, as a reduction over the merge tree that ends in a
 // summary.
 
+#include "petavox/reduce/reduction.hpp"
 #include "petavox/stage/params.hpp"
-#include "petavox/stage/tree_reduction.hpp"
 
 #include "stages/score/contingency.hpp"
 
 namespace petavox {
 
-class ScoreStage final : public TreeReduction {
+/// A Reduction (petavox/reduce/reduction.hpp).
+class Score {
  public:
   static constexpr std::string_view name = "score";
   static constexpr std::string_view summary =
       "VOI, adapted Rand, V_rand, V_info and CREMI score against a truth";
-  explicit ScoreStage(Params& params);
-  explicit ScoreStage(score::Counting counting, bool connected = false)
+
+  /// The faces of the box that a label touches.
+  struct Reach {
+    Name name = 0;
+    std::uint64_t faces = 0;
+  };
+  struct State {
+    SpillVector<score::Cell> cells;  ///< sorted, distinct
+    std::uint64_t voxels = 0;
+    // Only with `connected`:
+    SpillVector<Reach> reaches;       ///< labels that touch an open face, sorted by name
+    SpillVector<score::Cell> truths;  ///< sums over cells that have left, by truth (label 0), sorted
+    score::Tally left;                ///< pairs and labels of those cells
+  };
+
+  explicit Score(Params& params);
+  /// With `connected`, cells of labels that end inside a box leave there.
+  explicit Score(score::Counting counting, bool connected = false)
       : counting_{std::move(counting)}, connected_{connected} {}
 
-  Contract contract(const Setup& setup) const override;
-  NodeResult leaf(const BlockInputs& inputs, const NodeContext& context) const override;
-  NodeResult node(const std::vector<ChildState>& children, const NodeContext& context) const override;
+  Contract contract(const Setup& setup) const;
+  State absorb(const BlockInputs& inputs, const ReductionContext& context, NameChanges& changes) const;
+  State merge(State a, State b, const Join& join, const ReductionContext& context,
+              NameChanges& changes) const;
+  void settle(State& state, const ReductionContext& context, NameChanges& changes) const;
+  Bytes finish(State state, const ReductionContext& context) const;
+  /// Nothing is renamed.
+  std::span<const Name> open_names(const State&) const { return {}; }
+  void pack(const State& state, ByteWriter& writer) const;
+  State unpack(ByteReader& reader, const ReductionContext& context) const;
 
  private:
   score::Counting counting_;
-  bool connected_;
+  bool connected_ = false;
 };
 
 }  // namespace petavox

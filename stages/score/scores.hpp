@@ -1,6 +1,6 @@
 #pragma once
-// Agreement of a segmentation with a truth, from integer counts. Definitions: docs of the stage `score`.
-// All sums are exact; logarithms enter only here, in one fixed order, for printing.
+// Agreement of a segmentation with a truth, from integer counts. Definitions: README.md beside this file.
+// All sums are exact; logarithms enter only in scores_of(), over sorted histograms in one fixed order.
 
 #include <cstdint>
 #include <map>
@@ -14,15 +14,14 @@ using Wide = unsigned __int128;
 using Histogram = std::map<std::uint64_t, std::uint64_t>;
 
 /// A contingency table, as far as scores depend on it. Voxels whose truth is ignored are in none of the
-/// histograms. "Label 0": the background of the segmentation, which counts as one ordinary label except where
-/// said.
+/// histograms. Label 0 is the background of the segmentation; in 2d mode there is one for each section.
 struct Tally {
-  Histogram pairs;           ///< of (label, truth), labels > 0
-  Histogram labels;          ///< of labels > 0
-  Histogram truths;          ///< of truth labels, over all labels
-  Histogram zero_pairs;      ///< of (0, truth)
-  Histogram zero_labels;     ///< of label 0 (one cell; in 2d mode one a section)
-  std::uint64_t voxels = 0;  ///< scored or with ignored truth; not those under the ignore mask
+  Histogram pairs;           ///< (label, truth) of labels > 0
+  Histogram labels;          ///< labels > 0
+  Histogram truths;          ///< truths, over all labels
+  Histogram zero_pairs;      ///< (0, truth)
+  Histogram zero_labels;     ///< label 0
+  std::uint64_t voxels = 0;  ///< looked at, those of ignored truth included
   Tally& operator+=(const Tally& other);
   friend bool operator==(const Tally&, const Tally&) = default;
 };
@@ -31,26 +30,29 @@ struct Scores {
   double voi_split = 0;  ///< H(labels | truth), bits
   double voi_merge = 0;  ///< H(truth | labels), bits
   double adapted_rand_error = 0;
-  double rand_split = 0;  ///< sum p_ij^2 / sum t_i^2
-  double rand_merge = 0;  ///< sum p_ij^2 / sum s_j^2
-  double v_rand = 0;      ///< ISBI 2012; voxels of label 0 are segments of one voxel each
-  double v_info = 0;      ///< likewise
-  double cremi_score = 0;
-  std::uint64_t voxels = 0;                                     ///< all that were looked at
+  double rand_split = 0;   ///< sum of pairs² / sum of truths²
+  double rand_merge = 0;   ///< sum of pairs² / sum of labels²
+  double v_rand = 0;       ///< as in ISBI 2012: voxels of label 0 are objects of one voxel
+  double v_info = 0;       ///< likewise
+  double cremi_score = 0;  ///< sqrt((voi_split + voi_merge) * adapted_rand_error)
+
+  std::uint64_t voxels = 0;                                     ///< looked at
   std::uint64_t scored_voxels = 0;                              ///< truth not ignored
-  std::uint64_t zero_voxels = 0;                                ///< of these, with label 0
+  std::uint64_t zero_voxels = 0;                                ///< of these, those of label 0
   std::uint64_t num_labels = 0, num_truths = 0, num_pairs = 0;  ///< label 0 and its pairs included
-  Wide sum_pairs_squared = 0;                                   ///< over all labels
-  Wide sum_labels_squared = 0;                                  ///< over all labels
+  Wide sum_pairs_squared = 0, sum_labels_squared = 0;           ///< of labels > 0
+  Wide sum_zero_pairs_squared = 0, sum_zero_labels_squared = 0;
   Wide sum_truths_squared = 0;
-  Wide sum_zero_pairs_squared = 0, sum_zero_labels_squared = 0;  ///< the part of label 0 in them
 };
 
-/// Where nothing is scored all measures are 0 (there is nothing to disagree about).
+/// Where nothing was scored all measures are 0.
 Scores scores_of(const Tally& tally);
 
-/// One JSON object, keys in fixed order, measures with nine decimals, integers in full (those above 2^53 as
-/// strings): the same text for the same tally.
+/// One JSON object in one line, keys in fixed order, measures with nine decimals, integers in full (above
+/// 2^53 as strings): the same text for the same tally.
 std::string to_json(const Scores& scores);
+
+/// An integer of any size in decimal digits.
+std::string decimal(Wide value);
 
 }  // namespace petavox::score
