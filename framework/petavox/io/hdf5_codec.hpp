@@ -2,23 +2,23 @@
 // How the chunks of an HDF5 dataset are compressed, in the words of the configuration.
 // Values; thread-safe.
 
-#include <cstddef>
-#include <cstdint>
+#include "petavox/io/codec.hpp"
+
 #include <string>
 #include <string_view>
 
 namespace petavox {
 
-/// `none` stores chunks as they are. `gzip` is HDF5's own deflate filter: every HDF5 program reads it.
-/// The others are compressors of the blosc filter (32001): faster and smaller, but h5py needs the blosc
-/// plugin or `import tables` first.
-enum class Hdf5Compressor : std::uint8_t { none, gzip, blosclz, lz4, lz4hc, zlib, zstd };
-enum class Hdf5Shuffle : std::uint8_t { none, byte, bit };
-
 struct Hdf5Codec {
-  Hdf5Compressor compressor = Hdf5Compressor::zstd;
-  int level = 1;  ///< 0 to 9
-  Hdf5Shuffle shuffle = Hdf5Shuffle::none;
+  Hdf5Codec() = default;
+  Hdf5Codec(const CodecOptions& blosc) : options{blosc} {}  // NOLINT: a CodecOptions is one kind of Hdf5Codec
+
+  /// Of the blosc filter (32001): fast and small, but h5py needs the blosc plugin, or `import tables` first.
+  /// Codec::none stores chunks as they are.
+  CodecOptions options;
+  /// Instead of blosc, HDF5's own deflate filter with options.level (and its byte shuffle): every HDF5
+  /// program reads it. options.codec is then Codec::zlib.
+  bool gzip = false;
   friend bool operator==(const Hdf5Codec&, const Hdf5Codec&) = default;
 };
 

@@ -64,13 +64,17 @@ std::string last_error();
 /// The handle, if `id` is valid; else fail(problem, what_to_do).
 Handle own(hid_t id, Handle::Close close, const std::string& problem, const std::string& what_to_do);
 
+/// Throws Error{io} unless `file` is a regular file that can be opened for reading.
+void require_regular_file(const std::filesystem::path& file);
+
 /// Opens an existing regular file read-only, with the default driver and without file locking (input
 /// directories may be read-only or on file systems without locks). Throws Error{io} for anything else (a
 /// pipe, a device, a directory, a file that is not HDF5 or ends early).
 Handle open_file(const std::filesystem::path& file);
 
-/// A dataset-access list that refuses external links.
-Handle guarded_access();
+/// A dataset-access list that refuses external links; `*refused` (unless null) is set when one was met, so it
+/// must outlive the list.
+Handle guarded_access(bool* refused);
 
 constexpr H5Z_filter_t blosc_filter = 32001;
 

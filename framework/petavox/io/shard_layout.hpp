@@ -8,7 +8,9 @@
 #include "petavox/io/hdf5_codec.hpp"
 #include "petavox/volume/volume.hpp"
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
 namespace petavox {
 
@@ -47,8 +49,16 @@ struct ShardRecord {
   Index shard = 0;             ///< number in spec.layout.shards()
   std::string file;            ///< name inside the shard directory
   std::uint64_t bytes = 0;     ///< length of the file
-  std::uint64_t checksum = 0;  ///< of the table of its chunks' checksums, keyed by volume and shard
+  std::uint64_t checksum = 0;  ///< of the table of its chunks, keyed by volume and shard; 0: not known
+  Hash128 file_hash;           ///< XXH3-128 of the file, for checking copies
   friend bool operator==(const ShardRecord&, const ShardRecord&) = default;
+};
+
+/// A volume on disk: what is needed to read, check and merge it.
+struct ShardSet {
+  ShardSpec spec;
+  std::filesystem::path directory;
+  std::vector<ShardRecord> records;
 };
 
 /// "z_y_x.<generation>.<attempt>.h5", z,y,x being the shard's position in the lattice.

@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace petavox {
@@ -34,5 +36,10 @@ class ShardSetVolume final : public Volume {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// The shard set behind a dataset that write_virtual_dataset() made, or the shard itself as a set with one
+/// record; nothing for any other dataset. Throws as open_hdf5_volume(). `bytes` and `file_hash` of the
+/// records are not known.
+std::optional<ShardSet> find_shard_set(const std::filesystem::path& file, const std::string& dataset);
 
 }  // namespace petavox
