@@ -69,6 +69,9 @@ class BundleWriter {
   Bytes finish();
 
  private:
+  detail::BundlePart& begin_part(std::uint32_t part, PartKind kind);
+  void add_columns(detail::BundlePart& added, std::span<const std::span<const std::byte>> columns);
+
   std::uint64_t key_;
   std::unique_ptr<detail::BundleDirectory> directory_;
   Bytes payload_;
@@ -113,6 +116,7 @@ class BundleReader {
 
  private:
   struct Source;
+  explicit BundleReader(Source made);
   std::shared_ptr<const Source> source_;
   std::shared_ptr<const detail::BundleDirectory> directory_;
 };

@@ -24,6 +24,8 @@ class File {
   File() = default;
   /// Takes over the descriptor. `path` is for messages.
   File(int descriptor, std::string path) : descriptor_{descriptor}, path_{std::move(path)} {}
+  /// The same file under another name.
+  File(File&& other, std::string path) noexcept : File{std::move(other)} { path_ = std::move(path); }
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();

@@ -51,6 +51,8 @@ class OutputRoot {
   bool remove(std::string_view name) const;
   /// Removes a directory with all that is in it (links are removed, not followed). False if it is missing.
   bool remove_tree(std::string_view name) const;
+  /// Removes what crashed writers left under temporary names. A writer that still lives fails and retries.
+  void remove_temporaries(std::string_view directory) const;
   /// fsync of a directory: makes new and removed names durable.
   void sync_directory(std::string_view directory) const;
 
@@ -66,11 +68,12 @@ class OutputRoot {
   bool try_publish_written(std::string_view temporary, std::string_view name) const;
   /// The old content or the new one is there at any time, durably the new one on return. For small files.
   void atomically_replace(std::string_view name, std::span<const std::byte> bytes) const;
-  /// A name beside `name` that no other process uses; list() and readers of the directory ignore it.
+  /// A name beside `name` that no other process uses; list() leaves it out.
   std::string temporary_name(std::string_view name) const;
 
  private:
   struct State;
+  void discard(std::string_view temporary) const noexcept;
   explicit OutputRoot(std::shared_ptr<const State> state) : state_{std::move(state)} {}
   std::shared_ptr<const State> state_;
 };

@@ -1,7 +1,7 @@
 #pragma once
 // Where the result of each task is, on disk instead of in the master's memory: one sparse file of fixed
-// records for each step, "index/<generation>.<step>". Filled from the journal when a launch starts and
-// deleted with it: it is a cache, never the record of truth. A lost or damaged record reads as absent.
+// records, "index/<generation>", step after step. Filled from the journal when a launch starts and deleted
+// with it: it is a cache, never the record of truth. A lost or damaged record reads as absent.
 // Not synchronised.
 
 #include "petavox/base/task_id.hpp"
@@ -24,10 +24,10 @@ struct IndexedResult {
 
 class ResultIndex {
  public:
-  /// Makes the files of this generation and deletes those of older ones. Memory: at most `buffer_bytes`.
+  /// Makes the file of this generation and deletes those of older ones. Memory: at most `buffer_bytes`.
   ResultIndex(const OutputRoot& root, std::uint32_t generation, std::vector<std::int64_t> tasks_per_step,
               std::size_t buffer_bytes = std::size_t{4} << 20);
-  /// Deletes the files.
+  /// Deletes the file.
   ~ResultIndex();
   ResultIndex(const ResultIndex&) = delete;
   ResultIndex& operator=(const ResultIndex&) = delete;
@@ -42,25 +42,26 @@ class ResultIndex {
  private:
   struct Record {
     Location location;
-    std::uint32_t flags;
-    std::uint32_t check;
+    std::uint32_t flags = 0;
+    std::uint32_t check = 0;
   };
   static_assert(sizeof(Record) == 40);
   struct Page {
-    std::uint64_t key;  // step, page of the step
+    std::uint64_t number = 0;
     bool dirty = false;
     std::vector<Record> records;
   };
-  static std::uint32_t check_of(TaskId task, const Record& record);
-  Record& record_of(TaskId task, bool change);
+  static std::uint32_t check_of(std::uint64_t number, const Record& record);
+  std::uint64_t number_of(TaskId task) const;
+  Record& record_of(std::uint64_t number, bool change);
   void write_back(Page& page);
-  std::string name_of_step(std::int64_t step) const;
 
   OutputRoot root_;
   std::uint32_t generation_;
   std::vector<std::int64_t> tasks_per_step_;
-  std::vector<File> files_;
+  std::vector<std::uint64_t> first_record_;  // of each step
   std::size_t max_pages_;
+  File file_;
   std::list<Page> recent_;  // most recently used first
   std::unordered_map<std::uint64_t, std::list<Page>::iterator> pages_;
 };

@@ -6,6 +6,7 @@
 #include "petavox/base/task_id.hpp"
 #include "petavox/io/output_root.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,8 +36,8 @@ class RunningSlots {
   void mark_interrupted() noexcept;
 
  private:
-  struct Mapping;
-  Mapping* mapping_ = nullptr;
+  std::byte* mapping_ = nullptr;
+  std::size_t mapping_bytes_ = 0;
   std::uint32_t num_slots_ = 0;
 };
 
