@@ -1,5 +1,6 @@
 #include "petavox/testing/stage_kit.hpp"
 
+#include "petavox/testing/memory_block.hpp"
 #include "petavox/testing/random_inputs.hpp"
 #include "petavox/volume/digest.hpp"
 
@@ -85,12 +86,17 @@ std::vector<Case> make_cases(const StageProgram& program, const KitOptions& opti
       for (int round = 0; round < options.rounds * num_textures; ++round) {
         ++seed;
         Case c;
+        if (options.masks && round % 2 == 1)
+          c.mask = std::make_shared<const Array>(random_mask(domain, seed));
         const auto texture = static_cast<Texture>(round % num_textures);
         for (const InPort& in : ports) {
           const std::string volume = in.volume.empty() ? in.name : in.volume;
           if (c.inputs.contains(volume)) continue;
           if (in.kind == PortKind::labels) {
-            c.inputs.emplace(volume, MemoryValue::labels(random_labels(domain, 9, seed)));
+            // Labels of a masked run were never joined across the mask.
+            Array labels = random_labels(domain, 9, seed);
+            if (c.mask) apply_mask(*c.mask, labels);
+            c.inputs.emplace(volume, MemoryValue::labels(naive_components(labels, 6)));
           } else if (in.kind == PortKind::image) {
             DType accepted = type;
             for (int i = num_dtypes - 1; i >= 0 && !in.accepts.contains(type); --i)
@@ -100,8 +106,6 @@ std::vector<Case> make_cases(const StageProgram& program, const KitOptions& opti
                                                         texture, seed)));
           }
         }
-        if (options.masks && round % 2 == 1)
-          c.mask = std::make_shared<const Array>(random_mask(domain, seed));
         c.text = "domain " + to_string(domain) + ", " + name_of(type) + ", texture " +
                  std::to_string(static_cast<int>(texture)) + (c.mask ? ", masked" : "") + ", seed " +
                  std::to_string(seed);
