@@ -1,0 +1,41 @@
+#pragma once
+// The smooth map between tissue (what is seen) and lattice space (where neurites run straight): three octaves
+// of bending, then cell bodies and trunks that push everything else aside. A composition of homeomorphisms
+// outside the organs' cores, so what is connected in one space is connected in the other. Immutable, hence
+// thread-safe.
+
+#include "stages/phantom/organs.hpp"
+
+#include <utility>
+
+namespace petavox::phantom {
+
+class Deformation {
+ public:
+  Deformation(std::uint64_t seed, const Organs& organs);
+
+  struct Place {
+    Vec lattice{};
+    double soma = 1e9;  ///< distance from the centre of the nearest soma, as a share of its radius
+  };
+  Place to_lattice(const Vec& tissue) const;
+  /// Inverse to within 1e-3 outside the organs' cores; exact centre lines inside.
+  Vec to_tissue(const Vec& lattice) const;
+
+  /// The rotation and scaling with which to_lattice() begins.
+  Vec turned(const Vec& tissue) const;
+  /// What follows moves no point farther than this along an axis of lattice space.
+  static constexpr double largest_shift = 240;
+  /// The box of lattice space that holds whatever is seen between two corners of tissue.
+  std::pair<Vec, Vec> bounds(const Vec& low, const Vec& high) const;
+  /// Lattice units per tissue unit before anything is bent.
+  static constexpr double scale = 1.35;
+
+ private:
+  Vec push_from_trunk(const Vec& p) const;
+  std::uint64_t seed_;
+  const Organs* organs_;
+  std::array<Vec, 3> turn_{};  // rows of a rotation
+};
+
+}  // namespace petavox::phantom
