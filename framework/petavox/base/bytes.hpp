@@ -43,8 +43,10 @@ class ByteWriter {
   }
   void put_text(std::string_view text) { put_span(std::span<const char>{text.data(), text.size()}); }
   void append(const void* data, std::size_t size) {
-    const auto* first = static_cast<const std::byte*>(data);
-    bytes_.insert(bytes_.end(), first, first + size);
+    if (size == 0) return;
+    const std::size_t end = bytes_.size();
+    bytes_.resize(end + size);
+    std::memcpy(bytes_.data() + end, data, size);
   }
   std::size_t size() const { return bytes_.size(); }
   const Bytes& bytes() const& { return bytes_; }

@@ -4,6 +4,7 @@
 #include "petavox/io/manifest.hpp"
 #include "petavox/io/shard_writer.hpp"
 #include "petavox/run/run_directory.hpp"
+#include "petavox/run/task_runner.hpp"
 #include "petavox/run/volume_access.hpp"
 
 #include <algorithm>
@@ -48,9 +49,9 @@ std::optional<ManifestVolume> finish_volume(const FinishContext& context, int st
     store.with({step_number, i}, results, [&](const BundleReader& reader) {
       const StoredShard shard = StoredShard::decode(reader.blob(shard_part));
       sum += shard.digest;
-      records.push_back({i, shard.file, shard.bytes, shard.checksum});
+      records.push_back({i, shard.file, shard.bytes, shard.checksum, shard.file_hash});
       entry.shards.push_back(
-          {directory + "/" + shard.file, step.tiling.core(i), shard.bytes, Hash128{shard.checksum, 0}});
+          {directory + "/" + shard.file, step.tiling.core(i), shard.bytes, shard.file_hash});
     });
   }
   const std::string file = "volumes/" + volume.name + ".h5";

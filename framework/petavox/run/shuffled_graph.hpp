@@ -2,6 +2,7 @@
 // The plan's graph with its tasks in another order: shows that no result depends on the schedule.
 
 #include "petavox/base/hash.hpp"
+#include "petavox/base/uint128.hpp"
 #include "petavox/schedule/task_graph.hpp"
 
 #include <numeric>
@@ -31,8 +32,8 @@ class ShuffledGraph final : public TaskGraph {
     Index stride =
         static_cast<Index>(mix64(seed_ + static_cast<std::uint64_t>(step)) % static_cast<std::uint64_t>(n));
     while (stride < 1 || std::gcd(stride, n) != 1) stride = stride % n + 1;
-    const auto wide = static_cast<unsigned __int128>(k) * static_cast<unsigned __int128>(stride);
-    return graph_.in_order(step, static_cast<Index>(wide % static_cast<unsigned __int128>(n)));
+    const uint128 wide = static_cast<uint128>(k) * static_cast<uint128>(stride);
+    return graph_.in_order(step, static_cast<Index>(wide % static_cast<uint128>(n)));
   }
 
  private:

@@ -30,6 +30,7 @@ Bytes StoredShard::encode() const {
   out.put_text(file);
   out.put(bytes);
   out.put(checksum);
+  out.put(file_hash);
   out.put(digest);
   return out.take();
 }
@@ -40,6 +41,7 @@ StoredShard StoredShard::decode(std::span<const std::byte> bytes) {
   shard.file = in.get_text();
   shard.bytes = in.get<std::uint64_t>();
   shard.checksum = in.get<std::uint64_t>();
+  shard.file_hash = in.get<Hash128>();
   shard.digest = in.get<DigestSum>();
   return shard;
 }
@@ -254,9 +256,9 @@ Bytes TaskRunner::store(const StepPlan& step, const Work& work, const ResultLook
   outcome.bytes_written = static_cast<std::uint64_t>(step.tiling.core(work.task.index).voxels()) *
                           size_of(v.dtype) * static_cast<std::uint64_t>(v.channels);
   BundleWriter bundle{bundle_key(step, work.task.index)};
-  bundle.add_blob(
-      shard_part,
-      StoredShard{shard.record.file, shard.record.bytes, shard.record.checksum, shard.digest}.encode());
+  const ShardRecord& record = shard.record;
+  const StoredShard stored{record.file, record.bytes, record.checksum, record.file_hash, shard.digest};
+  bundle.add_blob(shard_part, stored.encode());
   return bundle.finish();
 }
 

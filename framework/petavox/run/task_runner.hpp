@@ -5,6 +5,7 @@
 
 #include "petavox/io/journal.hpp"
 #include "petavox/io/running_slots.hpp"
+#include "petavox/io/shard_layout.hpp"
 #include "petavox/run/volume_access.hpp"
 
 #include <string>
@@ -43,6 +44,7 @@ struct Work {
 struct StoredShard {
   std::string file;
   std::uint64_t bytes = 0, checksum = 0;
+  Hash128 file_hash;
   DigestSum digest;
   Bytes encode() const;
   static StoredShard decode(std::span<const std::byte> bytes);
