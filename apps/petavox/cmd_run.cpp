@@ -1,0 +1,127 @@
+// petavox run: from a configuration to results, on one process, on threads as ranks, or under mpirun.
+
+#include "petavox/base/log.hpp"
+#include "petavox/comm/communicator.hpp"
+#include "petavox/run/run.hpp"
+
+#include "apps/petavox/command.hpp"
+#include "apps/petavox/plan_text.hpp"
+#include "apps/petavox/run_report.hpp"
+#include "apps/petavox/setup.hpp"
+
+#include <iostream>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+
+namespace petavox::app {
+namespace {
+
+constexpr const char* footer =
+    "Under mpirun or srun, rank 0 is the master and the others work; without, one process does everything.\n"
+    "A run that was stopped goes on where it was when the same command is given again.\n"
+    "The last line on standard output is `digest <hex>`: equal digests mean equal results, whatever the "
+    "block\n"
+    "shape, the number of ranks or the number of interruptions.\n"
+    "\n"
+    "Examples:\n"
+    "  petavox run configs/phantom.yaml\n"
+    "  mpirun -n 4 petavox run configs/phantom.yaml --set blocks.shape=[64,64,64]\n"
+    "  petavox run configs/phantom.yaml --out /tmp/mine --set input.path=raw.h5 --set input.dataset=/raw\n"
+    "  petavox run configs/fib25.yaml --set stages.agglomerate.threshold=0.5 --reuse";
+
+struct Options {
+  ConfigOptions config;
+  RunOptions run;
+  bool serial = false, dry_run = false, json = false, no_progress = false;
+  int loopback = 0;
+};
+
+/// What rank 0 found, for all: so that one fault of the user is reported once.
+int agreed_verdict(Communicator& communicator, const std::optional<Error>& own) {
+  const int code = own ? static_cast<int>(exit_code_of(own->code())) : 0;
+  const Bytes first = communicator.broadcast(Bytes{static_cast<std::byte>(code)}, 0);
+  const int verdict = agree_verdict(communicator, code);
+  const bool first_failed = std::to_integer<int>(first.front()) != 0;
+  if (own && (communicator.rank() == 0 || !first_failed)) log::error(own->what());
+  return verdict;
+}
+
+int run(const Options& options, const Session& session) {
+  if (options.serial && options.loopback > 0)
+    throw Error{ErrorCode::config,
+                "--serial and --loopback exclude each other (one executor runs); give one"};
+  Communicator* communicator = session.communicator;
+  if (communicator != nullptr && (options.serial || options.loopback > 0))
+    throw Error{
+        ErrorCode::config,
+        "--serial and --loopback are for a program started alone (every rank would run everything); leave "
+        "mpirun or the option out"};
+  const bool first = communicator == nullptr || communicator->rank() == 0;
+  std::optional<Pipeline> pipeline;
+  std::optional<Error> failure;
+  try {
+    pipeline.emplace(options.config);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (communicator != nullptr) {
+    if (const int verdict = agreed_verdict(*communicator, failure); verdict != 0) {
+      if (first && options.json && failure) std::cout << error_json(*failure) << std::endl;
+      return verdict;
+    }
+  } else if (failure) {
+    if (options.json) std::cout << error_json(*failure) << std::endl;
+    throw *failure;
+  }
+  if (first)
+    for (const std::string& note : pipeline->notes()) log::info(note);
+  if (options.dry_run) {
+    const int ranks = communicator != nullptr ? communicator->size() : std::max(1, options.loopback);
+    if (first)
+      std::cout << (options.json ? plan_json(*pipeline, ranks) : plan_text(*pipeline, ranks)) << std::flush;
+    return 0;
+  }
+
+  install_stop_handlers();
+  RunOptions run_options = options.run;
+  run_options.progress = !options.no_progress && log::level() <= log::Level::info;
+  RunReport report;
+  if (communicator != nullptr)
+    report = run_distributed(pipeline->plan(), pipeline->inputs(), *communicator, run_options);
+  else if (options.loopback > 0)
+    report = run_loopback(pipeline->plan(), pipeline->inputs(), options.loopback, run_options);
+  else
+    report = run_serial(pipeline->plan(), pipeline->inputs(), run_options);
+  if (first) {
+    log_failures(report);
+    std::cout << (options.json ? report_json(report) : report_text(report)) << std::flush;
+  }
+  return static_cast<int>(report.exit_code);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Command& command) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("run", "Run a configuration");
+  sub->footer(footer);
+  add_config_options(*sub, options->config, true);
+  sub->add_flag("--serial", options->serial, "One process, one thread (what happens without mpirun anyway)");
+  sub->add_option("--loopback", options->loopback, "Threads of this process as ranks")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  sub->add_flag("--dry-run", options->dry_run, "Check everything, print the plan, run nothing");
+  sub->add_flag("--reuse", options->run.reuse,
+                "In an output of another configuration, keep what did not change");
+  sub->add_flag("--retry-quarantined", options->run.retry_quarantined,
+                "Try the blocks again that ended their workers in earlier launches");
+  sub->add_flag("--no-progress", options->no_progress, "No progress lines");
+  sub->add_flag("--json", options->json, "Print one JSON object instead of text");
+  sub->callback([options, &command] {
+    command.run = [options](const Session& session) { return run(*options, session); };
+    command.collective = true;
+  });
+}
+
+}  // namespace petavox::app

@@ -1,0 +1,31 @@
+#include "stages/register.hpp"
+
+#include "petavox/reduce/reduction.hpp"
+
+#include "stages/agglomerate/agglomerate_stage.hpp"
+#include "stages/region_graph/region_graph_stage.hpp"
+#include "stages/score/score_stage.hpp"
+#include "stages/watershed/watershed.hpp"
+
+namespace petavox {
+namespace {
+
+template <Reduction R>
+void add_reduction(StageRegistry& registry) {
+  registry.add({std::string{R::name}, std::string{R::summary}, "built-in", [](Params& params) {
+                  StageProgram program;
+                  program.steps.emplace_back(std::make_unique<TreeReductionOf<R>>(params));
+                  return program;
+                }});
+}
+
+}  // namespace
+
+void register_stages(StageRegistry& registry) {
+  registry.add(watershed_stage());
+  registry.add<RegionGraphStage>();
+  add_reduction<Agglomerate>(registry);
+  add_reduction<Score>(registry);
+}
+
+}  // namespace petavox
