@@ -35,8 +35,8 @@ class TaskGraph {
   /// The index of the k-th task of the step in the order in which tasks without dependencies are handed out:
   /// a permutation of 0..num_tasks-1, best by locality (see morton_nth in petavox/geometry/morton_order.hpp).
   virtual Index in_order(int step, Index k) const = 0;
-  /// May the step hold tasks without dependencies? `true` is always right; `false` spares the master a look at
-  /// each of its tasks in a fresh run.
+  /// May the step hold tasks without dependencies? `true` is always right; `false` spares the master a look
+  /// at each of its tasks in a fresh run.
   virtual bool has_roots(int /*step*/) const { return true; }
   /// So short that several are sent together (tree nodes, table look-ups).
   virtual bool tiny(TaskId task) const = 0;

@@ -1,0 +1,297 @@
+// Which task a worker gets.
+
+#include "petavox/base/check.hpp"
+#include "petavox/schedule/scheduler_impl.hpp"
+
+#include <algorithm>
+
+namespace petavox {
+namespace {
+
+// Tasks that one call looks at along the cursors of each step: a few when there is other work, many (some ten
+// milliseconds) when there is none, so that a long search never keeps the master from its messages.
+constexpr int few_looks = 4;
+constexpr int many_looks = 100'000;
+// Retries that one call looks through for one that this worker has not failed on.
+constexpr int retries_looked_at = 64;
+
+}  // namespace
+
+void Scheduler::Impl::add_worker(WorkerId id) {
+  const bool fresh = workers_.try_emplace(id).second;
+  PETAVOX_ASSERT(fresh);
+  ++num_idle_;
+}
+
+// How many more executions the worker may get, a batch of tiny ones counting as one.
+int Scheduler::Impl::room(const Worker& worker) const {
+  const int large = static_cast<int>(worker.held.size()) - worker.num_tiny;
+  return options_.prefetch - large - (worker.num_tiny + options_.batch - 1) / options_.batch;
+}
+
+std::vector<WorkerId> Scheduler::Impl::hungry() const {
+  std::vector<std::pair<int, WorkerId>> found;
+  for (const auto& [id, worker] : workers_)
+    if (const int free = room(worker); free > 0) found.emplace_back(-free, id);
+  std::sort(found.begin(), found.end());
+  std::vector<WorkerId> ids;
+  for (const auto& entry : found) ids.push_back(entry.second);
+  return ids;
+}
+
+bool Scheduler::Impl::searching() const {
+  return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.unlooked(); });
+}
+
+std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
+  start();
+  std::vector<Assignment> given;
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return given;
+  Worker& worker = found->second;
+  if (!worker.held.empty() && std::exchange(worker.first_moved, false)) worker.first_since = now;
+
+  if (!suspects_.empty()) {
+    if (executions_ > 0) return given;
+    if (const auto task = take_suspect(id)) given.push_back(issue(worker, *task, now));
+    if (!given.empty() || !suspects_.empty()) return given;
+  }
+  for (int free = room(worker); free > 0; --free) {
+    if (leave_to_idle(worker)) break;
+    auto task = take(id, worker, few_looks);
+    if (!task && given.empty() && searching()) task = take(id, worker, many_looks);
+    if (!task) break;
+    Step& step = step_of(*task);
+    const int quota = tiny_quota(step);
+    given.push_back(issue(worker, *task, now));
+    for (int n = 1; n < quota && graph_.tiny(*task); ++n) {
+      task = take_in(step, id, worker, few_looks);
+      if (!task) break;
+      given.push_back(issue(worker, *task, now));
+    }
+  }
+  return given;
+}
+
+// A worker that has something to do leaves the last ready tasks to those that have nothing.
+bool Scheduler::Impl::leave_to_idle(const Worker& worker) const {
+  if (worker.held.empty() || num_idle_ == 0 || num_ready_ > num_idle_) return false;
+  return !searching();
+}
+
+// Tiny tasks in one batch: a share of what is known to be ready, so that the end is spread over all workers.
+int Scheduler::Impl::tiny_quota(const Step& step) const {
+  if (step.unlooked()) return options_.batch;
+  const Index shares = 2 * std::max<Index>(1, num_workers());
+  const Index known = static_cast<Index>(step.ready.size()) + 1;
+  return static_cast<int>(std::clamp<Index>((known + shares - 1) / shares, 1, options_.batch));
+}
+
+Assignment Scheduler::Impl::issue(Worker& worker, TaskId task, Instant now) {
+  int attempt = 1;
+  if (const auto history = histories_.find(task); history != histories_.end()) {
+    attempt = history->second.next_attempt++;
+    ++history->second.running;
+  }
+  set_code(task, TaskCode::live);
+  const bool tiny = graph_.tiny(task);
+  if (worker.held.empty()) {
+    --num_idle_;
+    worker.first_since = now;
+    worker.first_moved = false;
+  }
+  worker.held.push_back({task, attempt, now, tiny});
+  worker.num_tiny += tiny ? 1 : 0;
+  worker.place = graph_.locality(task);
+  ++executions_;
+  return {task, attempt};
+}
+
+std::optional<TaskId> Scheduler::Impl::take(WorkerId id, Worker& worker, int looks) {
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step)
+    if (const auto task = take_in(*step, id, worker, looks)) return task;
+  return take_from_others(id, worker);
+}
+
+// The task is no longer queued afterwards, and counted as running.
+std::optional<TaskId> Scheduler::Impl::take_in(Step& step, WorkerId id, Worker& worker, int looks) {
+  std::optional<TaskId> task;
+  if (!step.retry.empty()) task = take_retry(step, id);
+  if (!task && !step.ready.empty()) task = take_nearest(step, worker);
+  if (!task) task = take_along(step, worker, looks);
+  if (task) ++step.running;
+  return task;
+}
+
+std::optional<TaskId> Scheduler::Impl::take_retry(Step& step, WorkerId id) {
+  int looked = 0;
+  for (auto it = step.retry.begin(); it != step.retry.end() && looked < retries_looked_at; ++it, ++looked) {
+    const TaskId task{step.number, it->second};
+    const History& history = histories_.at(task);
+    const bool failed_here =
+        std::find(history.blamed.begin(), history.blamed.end(), id) != history.blamed.end();
+    if (failed_here && others_could(history)) continue;
+    step.retry.erase(it);
+    --num_ready_;
+    return task;
+  }
+  return std::nullopt;
+}
+
+// Is there a worker that has not failed on this task?
+bool Scheduler::Impl::others_could(const History& history) const {
+  std::size_t blamed_alive = 0;
+  for (const WorkerId& blamed : history.blamed) blamed_alive += workers_.contains(blamed) ? 1 : 0;
+  return blamed_alive < workers_.size();
+}
+
+// The one that shares the longest prefix of its Morton position with the worker's place stands beside it.
+std::optional<TaskId> Scheduler::Impl::take_nearest(Step& step, const Worker& worker) {
+  auto best = step.ready.lower_bound({worker.place, 0});
+  if (best == step.ready.end() ||
+      (best != step.ready.begin() && (std::prev(best)->first ^ worker.place) < (best->first ^ worker.place)))
+    --best;
+  const TaskId task{step.number, best->second};
+  step.ready.erase(best);
+  --num_ready_;
+  return task;
+}
+
+std::optional<TaskId> Scheduler::Impl::take_from_run(Run& run) {
+  while (!run.empty()) {
+    const TaskId task{run.step, graph_.in_order(run.step, run.begin++)};
+    if (code(task) == TaskCode::pending && dependencies_done(task)) return task;
+  }
+  return std::nullopt;
+}
+
+std::optional<TaskId> Scheduler::Impl::look(Step& step, int& looks) {
+  while (looks > 0 && step.unlooked()) {
+    if (step.cursor >= step.total) {
+      step.cursor = 0;
+      step.again = false;
+    }
+    --looks;
+    const TaskId task{step.number, graph_.in_order(step.number, step.cursor++)};
+    if (code(task) == TaskCode::pending && dependencies_done(task)) return task;
+  }
+  return std::nullopt;
+}
+
+std::optional<TaskId> Scheduler::Impl::take_along(Step& step, Worker& worker, int looks) {
+  if (worker.run.step == step.number)
+    if (const auto task = take_from_run(worker.run)) return task;
+  const auto change_to = [&](const Run& run) {
+    if (!worker.run.empty())
+      steps_[static_cast<std::size_t>(worker.run.step)].left_runs.push_back(worker.run);
+    worker.run = run;
+  };
+  while (!step.left_runs.empty()) {
+    const Run run = step.left_runs.back();
+    step.left_runs.pop_back();
+    change_to(run);
+    if (const auto task = take_from_run(worker.run)) return task;
+  }
+  const auto task = look(step, looks);
+  if (task) {
+    const Index end = std::min(step.total, step.cursor + options_.run_length - 1);
+    change_to({step.number, step.cursor, end});
+    step.cursor = end;
+  }
+  return task;
+}
+
+// At the end of a step only runs of busy workers are left: an idle one takes from the end of the longest.
+std::optional<TaskId> Scheduler::Impl::take_from_others(WorkerId id, Worker& worker) {
+  if (!worker.held.empty()) return std::nullopt;
+  while (true) {
+    Run* longest = nullptr;
+    for (auto& [other, its] : workers_) {
+      const Index length = its.run.end - its.run.begin;
+      if (other != id && !its.run.empty() && (longest == nullptr || length > longest->end - longest->begin))
+        longest = &its.run;
+    }
+    if (longest == nullptr) return std::nullopt;
+    Run half{longest->step, longest->begin + (longest->end - longest->begin) / 2, longest->end};
+    longest->end = half.begin;
+    if (const auto task = take_from_run(half)) {
+      worker.run = half;  // its own is empty, or something would have been found in it
+      ++step_of(*task).running;
+      return task;
+    }
+  }
+}
+
+std::optional<TaskId> Scheduler::Impl::take_suspect(WorkerId id) {
+  for (auto it = suspects_.begin(); it != suspects_.end();) {
+    const TaskId task = *it;
+    Step& step = step_of(task);
+    const ReadyKey key{graph_.locality(task), task.index};
+    const bool waiting = step.ready.contains(key) || step.retry.contains(key);
+    if (!waiting && !(code(task) == TaskCode::pending && dependencies_done(task))) {
+      it = suspects_.erase(it);  // resolved, or it cannot have been running: no suspect
+      continue;
+    }
+    if (const auto history = histories_.find(task); history != histories_.end()) {
+      const auto& blamed = history->second.blamed;
+      if (std::find(blamed.begin(), blamed.end(), id) != blamed.end() && others_could(history->second)) {
+        ++it;
+        continue;
+      }
+    }
+    if (step.ready.erase(key) + step.retry.erase(key) > 0) --num_ready_;
+    ++step.running;
+    return task;
+  }
+  return std::nullopt;
+}
+
+std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
+  start();
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || !found->second.held.empty() || !suspects_.empty()) return std::nullopt;
+  const Execution* oldest = nullptr;
+  for (const auto& [other, worker] : workers_)
+    for (const Execution& execution : worker.held) {
+      if (now - execution.since < options_.straggler_age ||
+          (oldest != nullptr && execution.since >= oldest->since) || code(execution.task) != TaskCode::live)
+        continue;
+      if (const auto history = histories_.find(execution.task); history != histories_.end()) {
+        const auto& blamed = history->second.blamed;
+        if (history->second.running > 1 || std::find(blamed.begin(), blamed.end(), id) != blamed.end())
+          continue;
+      }
+      oldest = &execution;
+    }
+  if (oldest == nullptr) return std::nullopt;
+  const TaskId task = oldest->task;
+  history_of(task);  // from now on its executions are counted
+  return issue(found->second, task, now);
+}
+
+void Scheduler::Impl::renew(WorkerId id, Instant now) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.first_since = now;
+  found->second.first_moved = false;
+}
+
+std::vector<std::pair<WorkerId, TaskId>> Scheduler::Impl::expired(Instant now) {
+  std::vector<std::pair<WorkerId, TaskId>> late;
+  for (auto& [id, worker] : workers_) {
+    if (worker.held.empty()) continue;
+    if (std::exchange(worker.first_moved, false)) worker.first_since = now;
+    if (now - worker.first_since > options_.lease) late.emplace_back(id, worker.held.front().task);
+  }
+  return late;
+}
+
+bool Scheduler::Impl::stalled() {
+  start();
+  if (finished() || workers_.empty() || executions_ > 0 || num_ready_ > 0 || searching()) return false;
+  for (const auto& [id, worker] : workers_)
+    if (!worker.run.empty()) return false;
+  return std::all_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.left_runs.empty(); });
+}
+
+}  // namespace petavox

@@ -1,0 +1,185 @@
+#pragma once
+// The state of the scheduler, shared by its sources. See scheduler.hpp for what it promises.
+//
+// A task has one of four codes. `live` is ready (then it is in its step's `ready` or `retry`) or running
+// (then it is in some worker's `held`). A task becomes live in one of two ways, and in no other:
+//  - the last of its dependencies was accepted (wake), or
+//  - the cursor of its step came by when they were all done (look).
+// The cursor passes each task once. Where it passes before the dependencies are done, the last of them will
+// wake the task later; hence together they miss nothing, and ready tasks need never be listed beforehand.
+
+#include "petavox/schedule/scheduler.hpp"
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace petavox {
+
+enum class TaskCode : std::uint8_t { pending, live, done, dead };
+
+/// Two bits a task.
+class PackedCodes {
+ public:
+  explicit PackedCodes(Index count) : words_(static_cast<std::size_t>((count + 31) / 32)) {}
+  TaskCode get(Index i) const { return static_cast<TaskCode>(words_[word(i)] >> shift(i) & 3U); }
+  void set(Index i, TaskCode code) {
+    auto& w = words_[word(i)];
+    w = (w & ~(std::uint64_t{3} << shift(i))) | static_cast<std::uint64_t>(code) << shift(i);
+  }
+  std::size_t memory_bytes() const { return words_.capacity() * sizeof(words_[0]); }
+
+ private:
+  static std::size_t word(Index i) { return static_cast<std::size_t>(i) / 32; }
+  static unsigned shift(Index i) { return 2 * (static_cast<unsigned>(i) % 32); }
+  std::vector<std::uint64_t> words_;
+};
+
+/// Positions along in_order() of a step, still to be looked at by one worker.
+struct Run {
+  int step = -1;
+  Index begin = 0, end = 0;
+  bool empty() const { return begin >= end; }
+};
+
+/// One execution of a task by a worker.
+struct Execution {
+  TaskId task;
+  int attempt = 0;
+  Instant since{};
+  bool tiny = false;
+};
+
+struct Worker {
+  std::vector<Execution> held;  // in the order handed out, which is the order in which a worker runs them
+  int num_tiny = 0;
+  Run run;
+  std::uint64_t place = 0;  // locality of the last task handed out
+  Instant first_since{};    // when the first of `held` began to count for the lease
+  bool first_moved = true;  // … it is another one since; it begins when the time is next known
+};
+
+/// What is remembered of a task out of the ordinary: failed, lost, duplicated, invalidated or restored so.
+struct History {
+  int next_attempt = 1;
+  int running = 0;  // executions in flight
+  int charges = 0;
+  int earlier_workers = 0;       // ranks charged in earlier launches
+  std::vector<WorkerId> blamed;  // workers charged in this launch
+};
+
+using ReadyKey = std::pair<std::uint64_t, Index>;  // locality, index
+
+struct Step {
+  Step(int number_, Index count) : number{number_}, total{count}, codes{count} {}
+  int number;
+  Index total;
+  PackedCodes codes;
+  std::set<ReadyKey> ready, retry;  // retry: those that some worker has failed on
+  Index cursor = 0;                 // next position along in_order() to look at
+  bool again = false;               // more became ready than `ready` should hold: pass once more
+  std::vector<Run> left_runs;       // of workers that went away
+  Index running = 0, done = 0, quarantined = 0, blocked = 0;
+  bool unlooked() const { return cursor < total || again; }
+};
+
+class Scheduler::Impl {
+ public:
+  Impl(const TaskGraph& graph, const SchedulerOptions& options);
+
+  // scheduler.cpp
+  void restore(TaskId task, TaskState state, int charges, int charged_workers);
+  void set_suspects(std::vector<TaskId> suspects);
+  void start();
+  bool finished() const { return resolved_ == total_; }
+  bool idle() const { return executions_ == 0; }
+  TaskState state(TaskId task) const;
+  StepCounts counts(int step) const;
+  int num_steps() const { return static_cast<int>(steps_.size()); }
+  std::vector<std::pair<WorkerId, int>> holders(TaskId task) const;
+  std::size_t memory_bytes() const;
+
+  // scheduler_dispatch.cpp
+  void add_worker(WorkerId id);
+  std::vector<WorkerId> hungry() const;
+  int num_workers() const { return static_cast<int>(workers_.size()); }
+  std::vector<Assignment> next(WorkerId id, Instant now);
+  std::optional<Assignment> straggler(WorkerId id, Instant now);
+  void renew(WorkerId id, Instant now);
+  std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
+  bool searching() const;
+  bool stalled();
+
+  // scheduler_reports.cpp
+  Acceptance succeeded(WorkerId id, TaskId task, int attempt);
+  Verdict failed(WorkerId id, TaskId task, int attempt, bool retryable);
+  Verdict released(WorkerId id, TaskId task, int attempt);
+  Verdict lost(WorkerId id, std::optional<TaskId> charged);
+  void invalidated(TaskId task);
+
+  // scheduler_blame.cpp
+  std::vector<Quarantined> quarantined() const;
+  std::vector<TaskId> culprits(TaskId task, std::size_t limit) const;
+
+ private:
+  Step& step_of(TaskId task) { return steps_[static_cast<std::size_t>(task.step)]; }
+  const Step& step_of(TaskId task) const { return steps_[static_cast<std::size_t>(task.step)]; }
+  TaskCode code(TaskId task) const { return step_of(task).codes.get(task.index); }
+  void set_code(TaskId task, TaskCode c) { step_of(task).codes.set(task.index, c); }
+  void check_task(TaskId task) const;
+  bool dependencies_done(TaskId task) const;
+  bool queued(TaskId task) const;
+
+  // dispatch
+  std::optional<TaskId> take(WorkerId id, Worker& worker, int looks);
+  std::optional<TaskId> take_in(Step& step, WorkerId id, Worker& worker, int looks);
+  std::optional<TaskId> take_retry(Step& step, WorkerId id);
+  std::optional<TaskId> take_nearest(Step& step, const Worker& worker);
+  std::optional<TaskId> take_along(Step& step, Worker& worker, int looks);
+  std::optional<TaskId> take_from_run(Run& run);
+  std::optional<TaskId> look(Step& step, int& looks);
+  std::optional<TaskId> take_from_others(WorkerId id, Worker& worker);
+  std::optional<TaskId> take_suspect(WorkerId id);
+  Assignment issue(Worker& worker, TaskId task, Instant now);
+  int room(const Worker& worker) const;
+  bool leave_to_idle(const Worker& worker) const;
+  int tiny_quota(const Step& step) const;
+  bool others_could(const History& history) const;
+
+  // reports
+  std::optional<Execution> take_back(WorkerId id, TaskId task, int attempt);
+  void drop(Worker& worker, std::size_t position);
+  void wake(TaskId task);
+  void enqueue(TaskId task);
+  void requeue(TaskId task);
+  void wake_dependents(TaskId task);
+  History& history_of(TaskId task);
+  void resolve_suspect(TaskId task);
+
+  // blame
+  Verdict charge(TaskId task, WorkerId id, bool retryable);
+  bool exhausted(const History& history) const;
+  void quarantine(TaskId task);
+  void mark_blocked(TaskId task);
+  void block(TaskId task);
+  void block_dependents(TaskId task);
+  bool block_remaining();
+
+  const TaskGraph& graph_;
+  SchedulerOptions options_;
+  std::vector<Step> steps_;
+  std::map<WorkerId, Worker> workers_;
+  std::unordered_map<TaskId, History> histories_;
+  std::map<TaskId, int> quarantined_;  // and the charges
+  std::set<TaskId> suspects_;
+  std::vector<TaskId> to_block_;
+  bool started_ = false;
+  bool restored_ = false;  // anything done when it started
+  Index total_ = 0, resolved_ = 0;
+  Index num_ready_ = 0;   // in the sets of all steps
+  Index executions_ = 0;  // in flight
+  int num_idle_ = 0;      // workers that hold nothing
+};
+
+}  // namespace petavox
