@@ -252,21 +252,25 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
   if (found == workers_.end() || !found->second.held.empty() || !suspects_.empty()) return std::nullopt;
   const Execution* oldest = nullptr;
   for (const auto& [other, worker] : workers_)
-    for (const Execution& execution : worker.held) {
-      if (now - execution.since < options_.straggler_age ||
-          (oldest != nullptr && execution.since >= oldest->since) || code(execution.task) != TaskCode::live)
-        continue;
-      if (const auto history = histories_.find(execution.task); history != histories_.end()) {
-        const auto& blamed = history->second.blamed;
-        if (history->second.running > 1 || std::find(blamed.begin(), blamed.end(), id) != blamed.end())
-          continue;
-      }
-      oldest = &execution;
-    }
+    for (const Execution& execution : worker.held)
+      if (now - execution.since >= options_.straggler_age &&
+          (oldest == nullptr || execution.since < oldest->since) && may_duplicate(execution.task, id))
+        oldest = &execution;
   if (oldest == nullptr) return std::nullopt;
   const TaskId task = oldest->task;
   history_of(task);  // from now on its executions are counted
   return issue(found->second, task, now);
+}
+
+// Expects a task that some worker holds.
+bool Scheduler::Impl::may_duplicate(TaskId task, WorkerId id) const {
+  if (code(task) != TaskCode::live) return false;
+  if (const auto history = histories_.find(task); history != histories_.end()) {
+    const auto& blamed = history->second.blamed;
+    if (history->second.running > 1 || std::find(blamed.begin(), blamed.end(), id) != blamed.end())
+      return false;
+  }
+  return dependencies_done(task);  // one may have been invalidated since
 }
 
 void Scheduler::Impl::renew(WorkerId id, Instant now) {

@@ -142,6 +142,7 @@ class Scheduler::Impl {
   std::optional<TaskId> take_from_others(WorkerId id, Worker& worker);
   std::optional<TaskId> take_suspect(WorkerId id);
   Assignment issue(Worker& worker, TaskId task, Instant now);
+  bool may_duplicate(TaskId task, WorkerId id) const;
   int room(const Worker& worker) const;
   bool leave_to_idle(const Worker& worker) const;
   int tiny_quota(const Step& step) const;
