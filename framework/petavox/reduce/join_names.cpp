@@ -252,21 +252,24 @@ JoinNames::State JoinFragments::absorb(const BlockInputs& inputs, const Reductio
   std::vector<Fragment> fragments;
   for (std::size_t i = 0; i < table.names.size(); ++i) fragments.push_back({table.names[i], table.faces[i]});
 
-  // The one-voxel layers below the block in which a lower voxel can lie; each is read alone.
+  // The one-voxel layers round the block in which a lower voxel can lie; each is read alone. Without
+  // diagonals these are the three below it. With them a lower voxel may also lie above it on y or x (in an
+  // earlier plane or row), but never above it on z.
   const Box core = inputs.core();
   std::vector<LabelArray> layers;
-  for (int axis = 0; axis < 3; ++axis) {
-    Box layer = core;
-    layer.begin[axis] = core.begin[axis] - 1;
-    layer.end[axis] = core.begin[axis];
-    if (ports_.diagonals)
-      for (int across = axis + 1; across < 3; ++across) {
+  for (int axis = 0; axis < 3; ++axis)
+    for (const bool high : {false, true}) {
+      if (high && (axis == 0 || !ports_.diagonals)) continue;
+      Box layer = core;
+      layer.begin[axis] = high ? core.end[axis] : core.begin[axis] - 1;
+      layer.end[axis] = layer.begin[axis] + 1;
+      for (int across = axis + 1; ports_.diagonals && across < 3; ++across) {
         layer.begin[across] -= 1;
         layer.end[across] += 1;
       }
-    layer = layer.intersect(context.domain);
-    if (!layer.empty()) layers.push_back(inputs.labels(ports_.labels, layer));
-  }
+      layer = layer.intersect(context.domain);
+      if (!layer.empty()) layers.push_back(inputs.labels(ports_.labels, layer));
+    }
 
   const Table rows = inputs.table(ports_.joins);
   std::vector<Pair> pairs;
