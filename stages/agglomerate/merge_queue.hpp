@@ -3,6 +3,8 @@
 // the mean to b binary places. Two different means of fewer than 2^(b/2) voxel edges differ by more than
 // 2^-b, hence in these places: the order is exact up to that count. Not synchronised.
 
+#include "petavox/base/uint128.hpp"
+
 #include "stages/agglomerate/contact_graph.hpp"
 
 #include <algorithm>
@@ -27,9 +29,9 @@ struct Mean {
       if constexpr (low_bits <= 48)
         return {whole << 48 | scaled / count, static_cast<Low>((scaled % count << low_bits) / count)};
     }
-    const unsigned __int128 scaled = static_cast<unsigned __int128>(rest) << 48;
+    const uint128 scaled = static_cast<uint128>(rest) << 48;
     const auto middle = static_cast<std::uint64_t>(scaled / count);
-    const unsigned __int128 lower = static_cast<unsigned __int128>(scaled % count) << low_bits;
+    const uint128 lower = static_cast<uint128>(scaled % count) << low_bits;
     return {whole << 48 | middle, static_cast<Low>(lower / count)};
   }
 };

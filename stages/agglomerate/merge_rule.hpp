@@ -1,6 +1,8 @@
 #pragma once
 // When two segments may join: thresholds on the mean affinity of their contact, compared exactly in integers.
 
+#include "petavox/base/uint128.hpp"
+
 #include "stages/region_graph/region_graph.hpp"
 
 #include <algorithm>
@@ -8,7 +10,7 @@
 
 namespace petavox::agglomerate {
 
-using Wide = unsigned __int128;
+using Wide = uint128;
 
 /// A fraction of full affinity in units of 1e-9, so that decimal thresholds are exact.
 using Billionths = std::uint64_t;

@@ -2,13 +2,15 @@
 // Agreement of a segmentation with a truth, from integer counts. Definitions: README.md beside this file.
 // All sums are exact; logarithms enter only in scores_of(), over sorted histograms in one fixed order.
 
+#include "petavox/base/uint128.hpp"
+
 #include <cstdint>
 #include <map>
 #include <string>
 
 namespace petavox::score {
 
-using Wide = unsigned __int128;
+using Wide = uint128;
 
 /// How many cells of a contingency table hold a given count: count -> cells.
 using Histogram = std::map<std::uint64_t, std::uint64_t>;
