@@ -118,8 +118,10 @@ GOOD = {
     "framework/petavox/io/hdf5_user.cpp": '#include "petavox/io/hdf5_x.hpp"\n',
     "framework/petavox/export/both.cpp": "#include <mpi.h>\n#include <hdf5.h>\n",
     "framework/petavox/pipeline/config_yaml.cpp": "#include <yaml-cpp/yaml.h>\n",
-    "framework/petavox/testing/kit.hpp": '#pragma once\n#include <gtest/gtest.h>\n#include "petavox/run/r.hpp"\n',
-    "stages/example/e.cpp": '#include "petavox/stage/stage.hpp"\n#include "stages/example/e.hpp"\n#include <cmath>\n',
+    "framework/petavox/testing/kit.hpp":
+        '#pragma once\n#include <gtest/gtest.h>\n#include "petavox/run/r.hpp"\n',
+    "stages/example/e.cpp":
+        '#include "petavox/stage/stage.hpp"\n#include "stages/example/e.hpp"\n#include <cmath>\n',
     "stages/example/e_test.cpp": '#include "petavox/testing/kit.hpp"\n#include <gtest/gtest.h>\n',
     "apps/petavox/main.cpp": '#include "petavox/run/r.hpp"\n#include "apps/petavox/command.hpp"\n',
     "tests/unit/x/x_test.cpp": '#include <gtest/gtest.h>\n#include "unit/x/x.hpp"\n#include <mpi.h>\n',
@@ -127,7 +129,8 @@ GOOD = {
 }
 # path, contents, and a word that the one fault must hold
 PLANTED = [
-    ("framework/petavox/base/bad.hpp", '#pragma once\n#include "petavox/geometry/box.hpp"\n', "may not include geometry"),
+    ("framework/petavox/base/bad.hpp", '#pragma once\n#include "petavox/geometry/box.hpp"\n',
+     "may not include geometry"),
     ("framework/petavox/io/bad.cpp", '#include "petavox/comm/communicator.hpp"\n', "may not include comm"),
     ("framework/petavox/comm/bad.cpp", '#include "petavox/stage/stage.hpp"\n', "may not include stage"),
     ("framework/petavox/stage/bad.cpp", '#  include "petavox/io/x.hpp"\n', "may not include io"),
