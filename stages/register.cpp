@@ -3,8 +3,12 @@
 #include "petavox/reduce/reduction.hpp"
 
 #include "stages/agglomerate/agglomerate_stage.hpp"
+#include "stages/components/components.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
+#include "stages/relabel/relabel.hpp"
 #include "stages/score/score_stage.hpp"
+#include "stages/size_filter/size_filter.hpp"
+#include "stages/stitch/stitch.hpp"
 #include "stages/watershed/watershed.hpp"
 
 namespace petavox {
@@ -23,6 +27,10 @@ void add_reduction(StageRegistry& registry) {
 
 void register_stages(StageRegistry& registry) {
   registry.add(watershed_stage());
+  registry.add(components_stage());
+  registry.add(stitch_stage());
+  registry.add(size_filter_stage());
+  registry.add(relabel_stage());
   registry.add<RegionGraphStage>();
   add_reduction<Agglomerate>(registry);
   add_reduction<Score>(registry);

@@ -196,20 +196,10 @@ void JoinNames::pack(const State& state, ByteWriter& writer) const {
 }
 
 JoinNames::State JoinNames::unpack(ByteReader& reader, const ReductionContext& context) const {
-  const auto read = [&]<class T>(SpillVector<T> into) {
-    const auto count = reader.get<std::uint64_t>();
-    if (count > reader.remaining() / sizeof(T))
-      throw Error{ErrorCode::io, "a reduction state of box " + to_string(context.box) +
-                                     " ends too early (it is truncated or damaged); the object is refused"};
-    const auto raw = reader.get_raw(static_cast<std::size_t>(count) * sizeof(T));
-    into.resize(static_cast<std::size_t>(count));
-    if (!raw.empty()) std::memcpy(static_cast<void*>(into.data()), raw.data(), raw.size());
-    return into;
-  };
   State state;
-  state.roots = read(context.array<Name>());
-  state.members = read(context.array<Member>());
-  state.pending = read(context.array<Pending>());
+  state.roots = unpacked<Name>(reader, context);
+  state.members = unpacked<Member>(reader, context);
+  state.pending = unpacked<Pending>(reader, context);
   const auto voxels = static_cast<Name>(context.domain.voxels());
   const auto good_name = [&](Name name) { return name > 0 && name <= voxels; };
   bool good = std::ranges::adjacent_find(state.roots, std::greater_equal<>{}) == state.roots.end() &&

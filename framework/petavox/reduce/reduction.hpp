@@ -47,6 +47,21 @@ struct ReductionContext : NodeContext {
   std::shared_ptr<SpillPool> pool;
 };
 
+/// The inverse of ByteWriter::put_span, into an array that spills. Throws Error{io} if the bytes end too
+/// early.
+template <class T>
+SpillVector<T> unpacked(ByteReader& reader, const ReductionContext& context) {
+  const auto count = reader.get<std::uint64_t>();
+  if (count > reader.remaining() / sizeof(T))
+    throw Error{ErrorCode::io, "a reduction state of box " + to_string(context.box) +
+                                   " ends too early (it is truncated or damaged); the object is refused"};
+  const auto raw = reader.get_raw(static_cast<std::size_t>(count) * sizeof(T));
+  SpillVector<T> values = context.array<T>();
+  values.resize(static_cast<std::size_t>(count));
+  if (!raw.empty()) std::memcpy(static_cast<void*>(values.data()), raw.data(), raw.size());
+  return values;
+}
+
 /// Two boxes that share a whole face and together form a box.
 struct Join {
   Box a, b, joined, domain;
