@@ -126,7 +126,8 @@ JournalWriter JournalWriter::acquire(const OutputRoot& root, JournalHeader heade
   const Bytes payload = encode_header(header);
   PETAVOX_ASSERT(payload.size() <= max_header_bytes);
   root.make_directories("journal");
-  for (std::uint32_t generation = newest_generation(root) + 1; generation <= max_generation; ++generation) {
+  for (std::uint64_t next = std::uint64_t{newest_generation(root)} + 1; next <= max_generation; ++next) {
+    const auto generation = static_cast<std::uint32_t>(next);
     // A new file for each number, as the checksums are keyed with it.
     const std::string temporary = root.temporary_name(journal_name(generation));
     try {
