@@ -9,6 +9,7 @@
 #include "apps/petavox/run_report.hpp"
 #include "apps/petavox/setup.hpp"
 
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 
@@ -96,6 +97,10 @@ int run(const Options& options, const Session& session) {
   if (first) {
     log_failures(report);
     std::cout << (options.json ? report_json(report) : report_text(report)) << std::flush;
+  }
+  if (report.must_exit_at_once) {
+    log::error("a stage never returned; the process ends without waiting for it");
+    std::_Exit(static_cast<int>(report.exit_code));
   }
   return static_cast<int>(report.exit_code);
 }

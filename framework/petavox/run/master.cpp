@@ -279,10 +279,15 @@ std::vector<WorkerId> Master::tick() {
     last_look_ = time;
     if (journal_.superseded()) superseded_ = true;
     for (const auto& [worker, task] : scheduler_.expired(now())) {
-      log::warning(
-          fmt::format("rank {} has not answered about {} within its lease; the task goes to another worker",
-                      worker.value, plan_.describe(task)));
-      scheduler_.lost(worker);
+      const auto rank = static_cast<std::uint32_t>(worker.value);
+      const std::string text =
+          fmt::format("{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
+                      plan_.describe(task), rank, plan_.config().lease_s);
+      charges_[task].push_back(rank);
+      journal_.lost({task, 0, rank});
+      errors_[task] = text + "; correct the stage, or raise run.lease_s";
+      if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);
+      log::warning(text + "; the task goes to another worker");
       given_up.push_back(worker);
     }
     show_progress(false);

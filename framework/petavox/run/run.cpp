@@ -46,12 +46,10 @@ class Dispatcher {
     master_.commit();
   }
 
-  /// Collects the results of the tasks at hand and sends everybody away.
-  void stop(int code) {
-    if (local_ != nullptr) {
-      local_->stop();
-      take_local();
-    }
+  /// Collects the results of the tasks at hand and sends everybody away. False if this process's own worker hangs.
+  bool stop(int code) {
+    const bool local_left = local_ == nullptr || local_->stop(stop_grace);
+    take_local();
     std::set<int> waiting;
     for (int rank = 0; rank < comm_.size(); ++rank)
       if (rank != comm_.rank()) {
@@ -70,6 +68,7 @@ class Dispatcher {
       log::warning("rank " + std::to_string(rank) + " does not answer; the run ends without it");
       comm_.forget(rank);
     }
+    return local_left;
   }
 
  private:
@@ -163,9 +162,15 @@ RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, con
   Dispatcher dispatcher{comm, *master, local.get()};
   dispatcher.run();
   // The code is not known before the results are collected; workers only need to know that they may leave.
-  dispatcher.stop(0);
-  local.reset();
-  return master->conclude(inputs, stop_requested());
+  const bool all_left = dispatcher.stop(0);
+  RunReport report = master->conclude(inputs, stop_requested());
+  if (!all_left) {
+    // A stage that never returns holds the thread, the plan and the inputs: they live until the process ends.
+    report.must_exit_at_once = true;
+    static_cast<void>(local.release());
+    static_cast<void>(master.release());
+  }
+  return report;
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ struct RunReport {
   double wall_s = 0;
   std::uint32_t generation = 0;
   std::string output_dir;
+  /// A thread hangs in a stage: the caller must leave with std::_Exit after it has printed what it has to.
+  bool must_exit_at_once = false;
 };
 
 /// Local. One process, one thread.

@@ -85,7 +85,7 @@ LocalWorker::LocalWorker(const Plan& plan, const InputSet& inputs, const OutputR
     : core_{plan, inputs, root, generation, 0}, thread_{[this] { loop(); }} {}
 
 LocalWorker::~LocalWorker() {
-  stop();
+  stop(std::chrono::milliseconds{0});
   thread_.join();
 }
 
@@ -101,11 +101,11 @@ std::vector<TaskOutcome> LocalWorker::take() {
   return std::exchange(results_, {});
 }
 
-void LocalWorker::stop() {
+bool LocalWorker::stop(std::chrono::milliseconds timeout) {
   std::unique_lock lock{mutex_};
   stopping_ = true;
   wake_.notify_one();
-  wake_.wait(lock, [this] { return stopped_; });
+  return wake_.wait_for(lock, timeout, [this] { return stopped_; });
 }
 
 void LocalWorker::loop() {

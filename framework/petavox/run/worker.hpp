@@ -51,13 +51,14 @@ int serve_as_worker(Communicator& comm, WorkerCore& core);
 class LocalWorker {
  public:
   LocalWorker(const Plan& plan, const InputSet& inputs, const OutputRoot& root, std::uint32_t generation);
-  /// Finishes the task at hand.
+  /// Waits for the task at hand.
   ~LocalWorker();
   void give(std::vector<Work> work);
   /// What was finished since the last call. Throws what stopped the thread.
   std::vector<TaskOutcome> take();
-  /// Takes no more work; returns when the task at hand is finished and its result can be taken.
-  void stop();
+  /// Takes no more work; returns when the task at hand is finished and its result can be taken, or false if that takes
+  /// longer than `timeout`: the thread hangs in a stage, and only the end of the process can end it.
+  bool stop(std::chrono::milliseconds timeout);
 
  private:
   void loop();
