@@ -21,6 +21,10 @@ Agglomerate::Agglomerate(Params& params) {
       "large_sum_voxels", 0, size, "voxels that two large segments must have together for large_threshold"));
   rule_.large_threshold = billionths(
       params.number("large_threshold", 1.0, fraction, "replaces threshold between two large segments"));
+  connected_ =
+      params.flag("connected", true,
+                  "supervoxels hang together and are called by their first voxel, as `watershed` and "
+                  "`components` leave them; false: nothing is joined before the root of the merge tree");
   if (rule_.small_voxels > 0 && rule_.large_voxels > 0 && rule_.large_voxels < rule_.small_voxels)
     params.problem("large_voxels",
                    "it is less than small_voxels (a segment would be both small and large); "
@@ -56,7 +60,8 @@ Agglomerate::State Agglomerate::absorb(const BlockInputs& inputs, const Reductio
 }
 
 void Agglomerate::settle(State& state, const ReductionContext& context, NameChanges& changes) const {
-  agglomerate::Outcome outcome = agglomerate::link(std::move(state), rule_, context);
+  if (!connected_ && !context.root()) return;
+  agglomerate::Outcome outcome = agglomerate::link(std::move(state), rule_, context, connected_);
   for (const agglomerate::Fate& fate : outcome.fates) {
     if (fate.settled != 0)
       changes.settle(fate.name, fate.to);

@@ -1,8 +1,8 @@
 #pragma once
 // Stage `agglomerate`: joins supervoxels to segments by mean-affinity linkage, as a reduction over the merge
 // tree. Reads the tables of `region_graph`; renames the labels `supervoxels` to `segments`.
-// Supervoxels must be connected (26-neighbourhood): one that touches no open face of a box is taken to lie
-// inside it.
+// Supervoxels that are connected (through faces, edges or corners) and called by their first voxel are linked
+// as soon as a box holds them; others only at the root.
 
 #include "petavox/stage/params.hpp"
 
@@ -19,13 +19,14 @@ class Agglomerate {
   using State = agglomerate::ContactGraph;
 
   explicit Agglomerate(Params& params);
-  explicit Agglomerate(const agglomerate::MergeRule& rule) : rule_{rule} {}
+  explicit Agglomerate(const agglomerate::MergeRule& rule, bool connected = true)
+      : rule_{rule}, connected_{connected} {}
   const agglomerate::MergeRule& rule() const { return rule_; }
 
   Contract contract(const Setup& setup) const;
   State absorb(const BlockInputs& inputs, const ReductionContext& context, NameChanges& changes) const;
   State merge(State a, State b, const Join& join, const ReductionContext& context, NameChanges&) const {
-    return agglomerate::united(std::move(a), std::move(b), join, context);
+    return agglomerate::united(std::move(a), std::move(b), join, context, connected_);
   }
   void settle(State& state, const ReductionContext& context, NameChanges& changes) const;
   Bytes finish(State, const ReductionContext&) const { return {}; }
@@ -37,6 +38,7 @@ class Agglomerate {
 
  private:
   agglomerate::MergeRule rule_;
+  bool connected_ = true;
 };
 
 }  // namespace petavox

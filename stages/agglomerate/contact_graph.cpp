@@ -1,5 +1,7 @@
 #include "stages/agglomerate/contact_graph.hpp"
 
+#include "petavox/reduce/first_voxel.hpp"
+
 #include <algorithm>
 
 namespace petavox::agglomerate {
@@ -87,7 +89,19 @@ ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
   return graph;
 }
 
-ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context) {
+void not_connected(Name name, const Box& box) {
+  throw Error{
+      ErrorCode::stage,
+      "supervoxel " + std::to_string(name) +
+          " has parts that do not touch, or is not called by its "
+          "first voxel, seen in box " +
+          to_string(box) +
+          " (its contacts would be counted apart); set agglomerate.connected: false, or run `components` "
+          "first"};
+}
+
+ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context,
+                    bool connected) {
   check_size(a.contacts.size() + b.contacts.size());
   close(a, join.face_of_a());
   close(b, join.face_of_b());
@@ -107,6 +121,11 @@ ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const Redu
       node.faces |= part.faces;
       node.known |= part.known;
     };
+    if (connected) {
+      const bool known_a = take_a && a.nodes[i].known != 0, known_b = take_b && b.nodes[j].known != 0;
+      if (known_a && !known_b && begins_in(node.name, join.b, join.domain)) not_connected(node.name, join.a);
+      if (known_b && !known_a && begins_in(node.name, join.a, join.domain)) not_connected(node.name, join.b);
+    }
     if (take_a) {
       add(a.nodes[i++]);
       to_whole_a.push_back(index);

@@ -40,8 +40,13 @@ struct ContactGraph {
 ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
                             std::span<const region_graph::Node> nodes, const ReductionContext& context);
 
-/// The graph of the joined box.
-ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context);
+/// Throws Error{stage}: supervoxel `name` has parts that do not touch, one of them in `box`.
+[[noreturn]] void not_connected(Name name, const Box& box);
+
+/// The graph of the joined box. With `connected`, throws Error{stage} for a supervoxel that is known in
+/// one box only but begins in the other.
+ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context,
+                    bool connected = true);
 
 void pack(const ContactGraph& graph, ByteWriter& writer);
 /// Throws Error{io} if the bytes are not a packed graph.

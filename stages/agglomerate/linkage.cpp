@@ -1,5 +1,7 @@
 #include "stages/agglomerate/linkage.hpp"
 
+#include "petavox/reduce/first_voxel.hpp"
+
 #include "stages/agglomerate/contact_index.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
 
@@ -236,7 +238,7 @@ Outcome link_as(ContactGraph graph, const MergeRule& rule, const ReductionContex
 
 }  // namespace
 
-Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& context) {
+Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& context, bool connected) {
   std::uint64_t voxel_edges = 0;
   for (const Contact& c : graph.contacts) voxel_edges += c.count;
   if (context.root())
@@ -245,6 +247,11 @@ Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& 
         throw Error{ErrorCode::io, "supervoxel " + std::to_string(node.name) +
                                        " is in the region graph but not in the labels (the two belong to "
                                        "different volumes); connect the region graph of these supervoxels"};
+  if (connected)
+    for (const Node& node : graph.nodes)
+      if (node.known != 0 && (node.faces & context.open()) == 0 &&
+          !begins_in(node.name, context.box, context.domain))
+        not_connected(node.name, context.box);
   // No contact can grow beyond the sum of all.
   if (voxel_edges < std::uint64_t{1} << 40) return link_as<std::uint32_t>(std::move(graph), rule, context);
   return link_as<std::uint64_t>(std::move(graph), rule, context);

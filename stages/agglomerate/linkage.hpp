@@ -24,7 +24,9 @@ struct Outcome {
 };
 
 /// Nodes that touch an open face of context.box are incomplete, and so are unknown ones.
-/// Throws Error{io} if there are unknown nodes but no open face.
-Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& context);
+/// Throws Error{io} if there are unknown nodes but no open face; with `connected`, Error{stage} for a
+/// complete node that does not begin in the box.
+Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& context,
+             bool connected = true);
 
 }  // namespace petavox::agglomerate

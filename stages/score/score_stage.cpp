@@ -1,5 +1,7 @@
 #include "stages/score/score_stage.hpp"
 
+#include "petavox/reduce/first_voxel.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -51,6 +53,16 @@ SpillVector<Cell> merged(const SpillVector<Cell>& a, const SpillVector<Cell>& b,
   return sum;
 }
 
+[[noreturn]] void not_connected(Name name, const Box& box) {
+  throw Error{ErrorCode::stage,
+              "label " + std::to_string(name) +
+                  " has parts that do not touch, or is not called by its first voxel, seen in "
+                  "box " +
+                  to_string(box) +
+                  " (its voxels would be counted as several objects); set score.connected: "
+                  "false"};
+}
+
 SpillVector<Score::Reach> merged(const SpillVector<Score::Reach>& a, const SpillVector<Score::Reach>& b,
                                  const Join& join, const ReductionContext& context) {
   auto all = context.array<Score::Reach>();
@@ -62,6 +74,8 @@ SpillVector<Score::Reach> merged(const SpillVector<Score::Reach>& a, const Spill
     const bool from_a = j == b.end() || (i != a.end() && i->name <= j->name);
     const bool from_b = i == a.end() || (j != b.end() && j->name <= i->name);
     reach.name = from_a ? i->name : j->name;
+    if (from_a != from_b && begins_in(reach.name, from_a ? join.b : join.a, join.domain))
+      not_connected(reach.name, from_a ? join.a : join.b);
     if (from_a) reach.faces |= i++->faces & keep_a;
     if (from_b) reach.faces |= j++->faces & keep_b;
     all.push_back(reach);
@@ -111,9 +125,10 @@ Score::Score(Params& params) {
   }
   counting_.sections =
       params.choice("mode", "3d", {"3d", "2d"}, "2d: the same label in two sections is two objects") == "2d";
-  connected_ = params.flag("connected", false,
-                           "promise that each label is one connected object: then the state of a huge volume "
-                           "stays small; scores of labels in several parts would be wrong");
+  connected_ =
+      params.flag("connected", false,
+                  "labels hang together and are called by their first voxel, as segments are: counts of "
+                  "a label that is complete leave early, so that the states of huge volumes stay small");
 }
 
 Contract Score::contract(const Setup&) const {
@@ -135,8 +150,7 @@ Score::State Score::absorb(const BlockInputs& inputs, const ReductionContext& co
   if (connected_) {
     const LabelTable table = inputs.label_table("labels");
     for (std::size_t i = 0; i < table.names.size(); ++i)
-      if (table.names[i] != 0 && (table.faces[i] & context.open()) != 0)
-        state.reaches.push_back({table.names[i], table.faces[i]});
+      if (table.names[i] != 0) state.reaches.push_back({table.names[i], table.faces[i]});
     std::sort(state.reaches.begin(), state.reaches.end(),
               [](const Reach& a, const Reach& b) { return a.name < b.name; });
     std::size_t kept = 0;  // several ids may have one name
@@ -187,7 +201,10 @@ void Score::settle(State& state, const ReductionContext& context, NameChanges&) 
   if (!connected_ || context.root()) return;
   std::size_t kept_reaches = 0;
   for (const Reach& reach : state.reaches)
-    if ((reach.faces & context.open()) != 0) state.reaches[kept_reaches++] = reach;
+    if ((reach.faces & context.open()) != 0)
+      state.reaches[kept_reaches++] = reach;
+    else if (!begins_in(reach.name, context.box, context.domain))
+      not_connected(reach.name, context.box);
   state.reaches.resize(kept_reaches);
 
   auto leaving = context.array<Cell>();

@@ -25,13 +25,14 @@ class Score {
     SpillVector<score::Cell> cells;  ///< sorted, distinct
     std::uint64_t voxels = 0;
     // Only with `connected`:
-    SpillVector<Reach> reaches;       ///< labels that touch an open face, sorted by name
+    SpillVector<Reach> reaches;       ///< labels that may go on outside the box, sorted by name
     SpillVector<score::Cell> truths;  ///< sums over cells that have left, by truth (label 0), sorted
     score::Tally left;                ///< pairs and labels of those cells
   };
 
   explicit Score(Params& params);
-  /// With `connected`, cells of labels that end inside a box leave there.
+  /// With `connected`, cells of labels that are complete in a box leave there; labels must hang together and
+  /// be called by their first voxel, else Error{stage} is thrown.
   explicit Score(score::Counting counting, bool connected = false)
       : counting_{std::move(counting)}, connected_{connected} {}
 

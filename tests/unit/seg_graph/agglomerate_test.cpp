@@ -138,10 +138,10 @@ MemoryRunOptions random_options(Random& random) {
 }
 
 Array segments(std::unique_ptr<Stage> graph, const MergeRule& rule, const MemoryValues& inputs,
-               const MemoryRunOptions& options) {
+               const MemoryRunOptions& options, bool connected = true) {
   StageProgram program;
   program.steps.emplace_back(std::move(graph));
-  program.steps.emplace_back(std::make_unique<TreeReductionOf<Agglomerate>>(rule));
+  program.steps.emplace_back(std::make_unique<TreeReductionOf<Agglomerate>>(rule, connected));
   return testing::run_in_memory(program, inputs, options).at("segments").voxels().clone();
 }
 
@@ -259,6 +259,33 @@ TEST(Agglomerate, ConformsToTheKit) {
   options.params = {{"threshold", "0.4"},   {"small_voxels", "3"},      {"small_threshold", "0.2"},
                     {"large_voxels", "20"}, {"large_sum_voxels", "50"}, {"large_threshold", "0.7"}};
   EXPECT_TRUE(testing::check_stage_type(type, options));
+}
+
+/// Two objects, each in two parts at opposite ends of the volume, between others.
+Array disconnected_labels(const Box& domain) {
+  Array names{DType::u64, domain};
+  domain.for_each([&](Coord p) {
+    const Index x = p.x - domain.begin.x, last = domain.shape().x - 1;
+    names.view<std::uint64_t>()[p] = x == 0 || x == last       ? 1
+                                     : x == 1 || x == last - 1 ? 2
+                                                               : name_of_voxel(domain, p);
+  });
+  return names;
+}
+
+TEST(Agglomerate, SupervoxelsInPartsAreFoundOrTakenToTheRoot) {
+  const Box domain{{0, 0, 0}, {3, 3, 12}};
+  const Array affinities = testing::random_image(DType::u8, domain, 3, Texture::uniform, 12);
+  const Array names = disconnected_labels(domain);
+  const MemoryValues inputs{{"supervoxels", MemoryValue::labels(names)},
+                            {"affinities", MemoryValue::image(affinities.clone())}};
+  MemoryRunOptions options;
+  options.block_shape = {3, 3, 4};
+  EXPECT_THROW(static_cast<void>(segments(region_graph_stage(), MergeRule{}, inputs, options)), Error);
+  const auto fates =
+      expected_segments(oracle::region_graph(names, affinities), oracle::sizes_of(names), MergeRule{}, 255);
+  EXPECT_TRUE(testing::same_voxels(oracle::renamed(names, fates),
+                                   segments(region_graph_stage(), MergeRule{}, inputs, options, false)));
 }
 
 std::vector<std::string> problems_with(testing::ParamTexts entries) {

@@ -1,5 +1,6 @@
 #include "oracle.hpp"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -126,8 +127,9 @@ std::map<Name, Name> agglomerate(Graph graph, std::map<Name, std::uint64_t> size
   while (!order.empty() && at_least(order.begin()->contact)) {
     const Ranked best = *order.begin();
     forget(best.pair);
-    const auto [a, b] = best.pair;
+    auto [a, b] = best.pair;
     if (!may_join(best.contact, sizes.at(a), sizes.at(b))) continue;
+    if (neighbours[a].size() < neighbours[b].size()) std::swap(a, b);  // fewer contacts to move
     sizes[a] += sizes.at(b);
     sizes.erase(b);
     members[a].insert(members[a].end(), members[b].begin(), members[b].end());
@@ -146,8 +148,8 @@ std::map<Name, Name> agglomerate(Graph graph, std::map<Name, std::uint64_t> size
     }
   }
   std::map<Name, Name> segment;
-  for (const auto& [name, parts] : members)
-    for (const Name part : parts) segment[part] = name;
+  for (const auto& [node, parts] : members)
+    for (const Name part : parts) segment[part] = *std::min_element(parts.begin(), parts.end());
   return segment;
 }
 
