@@ -51,11 +51,11 @@ std::size_t most_beyond_the_states(Index edge) {
 }
 
 TEST(SchedulerMemory, beyond_the_states_does_not_grow_with_the_volume) {
-  const std::size_t small = most_beyond_the_states(24),
-                    large = most_beyond_the_states(60);  // 13824, 216000 blocks
+  const std::size_t small = most_beyond_the_states(20),
+                    large = most_beyond_the_states(44);  // 8000, 85184 blocks
   RecordProperty("small", static_cast<int>(small));
   RecordProperty("large", static_cast<int>(large));
-  EXPECT_LT(large, 2 * small) << small << " bytes at 24^3, " << large << " at 60^3";
+  EXPECT_LT(large, 2 * small) << small << " bytes at 20^3, " << large << " at 44^3";
 }
 
 }  // namespace

@@ -1,0 +1,5 @@
+add_executable(codec_bench codec_bench.cpp)
+add_executable(storage_bench storage_bench.cpp)
+foreach(bench codec_bench storage_bench)
+  target_link_libraries(${bench} PRIVATE petavox::io petavox_warnings)
+endforeach()
