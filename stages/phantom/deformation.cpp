@@ -8,7 +8,7 @@ namespace {
 struct Octave {
   double cell, amplitude;
 };
-constexpr std::array<Octave, 3> octaves{{{300, 66}, {76, 14}, {21, 3.2}}};
+constexpr std::array<Octave, 3> octaves{{{310, 76}, {84, 17}, {22, 3.4}}};
 
 /// Distance in lattice space of what lies at distance d in tissue. Inside the core it goes on with the same
 /// slope, so that surfaces stay smooth; the core's middle is flattened, where nothing but the organ itself

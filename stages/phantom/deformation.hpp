@@ -29,7 +29,7 @@ class Deformation {
   /// The box of lattice space that holds whatever is seen between two corners of tissue.
   std::pair<Vec, Vec> bounds(const Vec& low, const Vec& high) const;
   /// Lattice units per tissue unit before anything is bent.
-  static constexpr double scale = 1.35;
+  static constexpr double scale = 1.12;
 
  private:
   Vec push_from_trunk(const Vec& p) const;

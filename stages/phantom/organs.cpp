@@ -3,10 +3,10 @@
 namespace petavox::phantom {
 
 namespace {
-// Trunks: one a column of 6 x 6 rods at most, near its middle, so that reach stays inside the column.
-constexpr Int column_rods = 6;
+// Trunks: one a column of 4 x 4 rods at most, near its middle, so that reach stays inside the column.
+constexpr Int column_rods = 4;
 constexpr double column_size = column_rods * rod_spacing;
-constexpr double trunk_reach = 150;
+constexpr double trunk_reach = 96;
 // Somata: one a cube of 10 rods at most, near its middle. 236 + the 46 that a trunk may push it aside + the
 // 32 that it may lie off the middle stay below half the cube.
 constexpr Int cube_rods = 10;
@@ -24,21 +24,21 @@ std::optional<Trunk> Organs::trunk_in(Int column_b, Int column_c) const {
   const std::uint64_t h = hash_of(seed_, 2, column_b, column_c);
   const double kind = unit(h, 0);
   Trunk trunk;
-  trunk.rod = {trunk_axis_, column_rods * column_b + 3,
-               column_rods * column_c + 2 + static_cast<Int>(h >> 63)};
+  trunk.rod = {trunk_axis_, column_rods * column_b + 2,
+               column_rods * column_c + 1 + static_cast<Int>(h >> 63)};
   trunk.reach = trunk_reach;
-  if (kind < 0.16) {
+  if (kind < 0.12) {
     trunk.kind = TrunkKind::vessel;
     trunk.thin = 14;
-    trunk.thick = 52 + 16 * unit(h, 1);
-  } else if (kind < 0.62) {
+    trunk.thick = 38 + 12 * unit(h, 1);
+  } else if (kind < 0.68) {
     trunk.kind = TrunkKind::dendrite;
     trunk.thin = 16;
-    trunk.thick = 26 + 26 * unit(h, 1);
-  } else if (kind < 0.86) {
+    trunk.thick = 22 + 24 * unit(h, 1);
+  } else if (kind < 0.88) {
     trunk.kind = TrunkKind::myelinated;
     trunk.thin = 16;
-    trunk.thick = 24 + 14 * unit(h, 1);
+    trunk.thick = 20 + 10 * unit(h, 1);
   } else {
     return std::nullopt;
   }

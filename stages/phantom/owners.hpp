@@ -10,7 +10,10 @@ namespace petavox::phantom {
 
 inline constexpr double cell_size = 8;
 /// Distances to a border are exact up to this (in lattice space) and cut off beyond.
-inline constexpr float gap_limit = 10;
+inline constexpr float gap_limit = 8.5F;
+/// Up to this, in lattice space, all rivals are asked for the nearest border.
+inline constexpr float close_gap = 4.4F;
+inline constexpr float far_corner = 1e9F;
 
 /// A cell's corner values, relative to the tile's origin in lattice space; corner 4 dz + 2 dy + dx.
 struct Cell {
@@ -39,6 +42,7 @@ class Owners {
   std::vector<std::int32_t> actor, rival;  ///< owner, and the nearest other (-1: none near)
   std::vector<float> depth;   ///< distance to the owner's tube surface, in lattice space: < 0 inside
   std::vector<float> border;  ///< distance to the border, in tissue units, cut off
+  std::vector<float> corner;  ///< distance to the next border but one, if that is near, else large
   float scale = 1;            ///< lattice units per tissue unit, about, in this cell
 
  private:
@@ -51,6 +55,7 @@ class Owners {
     float normal[3];
   };
   static Reach reach(const Near& tube, float z, float y, float x);
+  float border_between(const Reach& mine, const Reach& theirs) const;
   void distances(std::size_t n);
   void rivals(std::size_t n);
   void borders(std::size_t n);

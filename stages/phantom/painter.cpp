@@ -150,6 +150,7 @@ class Painter {
         spot.x = owners_.x[at];
         spot.depth = owners_.depth[at];
         spot.border = owners_.border[at];
+        spot.corner = owners_.corner[at];
         spot.actor = owners_.actor[at];
         spot.rival = owners_.rival[at];
         spot.soma = soma_at(plane_.z, plane_.y[iy], plane_.x[ix]);

@@ -41,9 +41,9 @@ class Collector {
     actor.word = word;
     // All parts of an object look alike.
     const std::uint64_t looks = hash_of(tissue_.seed(), 0x6c6f6f6b, label);
-    actor.grey = static_cast<float>(150 + 11 * bell(looks));
+    actor.grey = static_cast<float>(150 + 15 * bell(looks));
     actor.texture = static_cast<float>(0.6 + 0.8 * unit(mix64(looks + 1)));
-    if (kind == ChainKind::dendrite) actor.grey = static_cast<float>(162 + 4 * bell(looks));
+    if (kind == ChainKind::dendrite) actor.grey = static_cast<float>(170 + 5 * bell(looks));
     if (kind == ChainKind::sheath) actor.grey = static_cast<float>(112 + 5 * bell(looks));
     scene_.actors.push_back(actor);
     return static_cast<int>(scene_.actors.size()) - 1;
@@ -113,7 +113,7 @@ class Collector {
     // Runs of two pieces, so that long ones arise.
     const Node run{node.rod, node.slot, node.m >> 1};
     const std::uint64_t h = tissue_.word(run, 100);
-    const double chance = radius > 6 ? 0.4 : radius > 4 ? 0.22 : 0.08;
+    const double chance = radius > 6 ? 0.55 : radius > 4 ? 0.34 : 0.12;
     if (unit(h, 0) > chance) return;
     const bool second = (node.m & 1) != 0;
     const double length = unit(h, 1);  // share of the run
@@ -122,7 +122,7 @@ class Collector {
     mito.a = second ? a : between(a, b, 0.15);
     mito.b =
         second ? between(a, b, 0.9 * unit(h, 2)) : between(a, b, length < 0.55 ? 0.5 + 0.9 * length : 1.0);
-    mito.radius = radius * (0.7 + 0.5 * unit(h, 3));
+    mito.radius = radius * (0.9 + 0.6 * unit(h, 3)) + 2;
     mito.actor = actor;
     mito.word = h;
     scene_.mitochondria.push_back(mito);

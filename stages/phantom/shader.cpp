@@ -6,9 +6,9 @@ namespace petavox::phantom {
 
 namespace {
 constexpr float membrane_grey = 84;
-constexpr float membrane_reach = 3.2F;  // of the dark line, each side, in units
+constexpr float membrane_reach = 3.9F;  // of the dark line, each side, in units
 constexpr float membrane_type_reach = 0.9F;
-constexpr float extracellular_depth = 14.0F;
+constexpr float extracellular_reach = 0.85F;  // of the room where three objects meet, in units
 constexpr int fine_steps = 3;
 
 float clamp01(float x) { return std::min(std::max(x, 0.0F), 1.0F); }
@@ -118,12 +118,13 @@ float Shader::coarse(const std::array<float, 3>& t) const {
 Look Shader::look(const Spot& spot, const std::array<float, 3>& t) const {
   const Actor& owner = scene_->actors[static_cast<std::size_t>(spot.actor)];
   const float f = fine(t), c = coarse(t);
-  if (spot.depth > extracellular_depth && spot.border < 4) {
-    const float open = clamp01((spot.depth - extracellular_depth) * 0.7F);
-    return {mix(membrane_grey + 12, 128 + 4 * f, open), PhantomType::extracellular, true};
+  // Where three objects meet there is a little room between them.
+  if (spot.corner < extracellular_reach) {
+    const float open = clamp01(1 - spot.corner / extracellular_reach);
+    return {mix(membrane_grey, 112 + 4 * f, open), PhantomType::extracellular, true};
   }
   Look look = cytoplasm(spot, owner, f, c);
-  add_mitochondria(spot, f, look);
+  add_mitochondria(spot, f, c, look);
   if (spot.border < membrane_reach) {
     const float away = spot.border / membrane_reach;
     const float dark = (1 - away * away) * (1 - away * away);
@@ -175,7 +176,7 @@ Look Shader::cytoplasm(const Spot& spot, const Actor& owner, float f, float c) c
   return look;
 }
 
-void Shader::add_mitochondria(const Spot& spot, float f, Look& look) const {
+void Shader::add_mitochondria(const Spot& spot, float f, float c, Look& look) const {
   for (const Rod3& rod : near_rods_) {
     if (rod.actor != spot.actor) continue;
     const float pz = spot.z - rod.a[0], py = spot.y - rod.a[1], px = spot.x - rod.a[2];
@@ -184,17 +185,17 @@ void Shader::add_mitochondria(const Spot& spot, float f, Look& look) const {
     const float in_lattice = rod.radius - std::sqrt(qz * qz + qy * qy + qx * qx);
     const float inside = std::min(in_lattice / scale_, spot.border - 3.4F);
     if (inside < -0.7F) continue;
-    const float wave =
-        triangle_wave((pz * rod.across[0] + py * rod.across[1] + px * rod.across[2]) * 0.16F + 0.15F * f);
+    const float wave = triangle_wave((pz * rod.across[0] + py * rod.across[1] + px * rod.across[2]) * 0.14F +
+                                     0.1F * f + 0.45F * c);
     const float outer = inside < 1.6F ? -8.0F : 0.0F;
-    const float grey = rod.grey + 6 * wave + 4 * f + outer;
+    const float grey = rod.grey + 5 * wave + 4 * f + outer;
     look.grey = mix(look.grey, grey, clamp01((inside + 0.7F) * 0.8F));
     if (inside > 0) look.type = PhantomType::mitochondrion;
   }
 }
 
 bool Shader::vesicle(const Vec& tissue, float& shade) const {
-  constexpr double step = 6.5;
+  constexpr double step = 5.6;
   std::array<Int, 3> cell{};
   Vec off{};
   for (std::size_t n = 0; n < 3; ++n) {
@@ -203,10 +204,10 @@ bool Shader::vesicle(const Vec& tissue, float& shade) const {
     off[n] = tissue[n] - q * step;
   }
   const std::uint64_t h = hash_of(seed_ + 2, cell[0], cell[1], cell[2]);
-  for (std::size_t n = 0; n < 3; ++n) off[n] -= step / 2 + signed_unit(h, static_cast<int>(n));
+  for (std::size_t n = 0; n < 3; ++n) off[n] -= step / 2 + 0.4 * signed_unit(h, static_cast<int>(n));
   const auto d = static_cast<float>(length(off));
-  if (d > 2.2F || unit(h, 3) < 0.2) return false;
-  shade = d > 1.1F ? 1.0F : 0.55F;
+  if (d > 2.4F || unit(h, 3) < 0.15) return false;
+  shade = clamp01((2.4F - d) * 0.9F) * (d > 1 ? 0.75F : 0.45F);
   return true;
 }
 
@@ -218,12 +219,12 @@ void Shader::add_synapses(const Spot& spot, Look& look) const {
     const float up = oz * site.towards[0] + oy * site.towards[1] + ox * site.towards[2];
     const float square = oz * oz + oy * oy + ox * ox;
     const float aside = std::sqrt(std::max(square - up * up, 0.0F)) / scale_;
-    const float inside = clamp01((site.radius - aside) * 0.6F);
+    const float inside = clamp01((site.radius - aside) * 0.3F);
     const bool facing = spot.rival == (pre ? site.post : site.pre);
     if (inside > 0 && facing) {
-      const float reach = post ? 5.0F : 2.6F;
+      const float reach = post ? 5.0F : 3.2F;
       if (spot.border < reach)
-        look.grey = mix(look.grey, post ? 62 : 72, inside * clamp01((reach - spot.border) * 0.6F));
+        look.grey = mix(look.grey, post ? 66 : 74, inside * clamp01((reach - spot.border) * 0.35F));
       if (spot.border < 1.5F) look.type = PhantomType::cleft;
     }
     if (!pre) continue;
@@ -231,9 +232,9 @@ void Shader::add_synapses(const Spot& spot, Look& look) const {
     const float pedestal = std::min(2.4F - aside, 6.5F - spot.border);
     const float table = std::min(5.5F - aside, 1.6F - std::fabs(spot.border - 6));
     const float bar = std::max(pedestal, table);
-    if (facing && bar > -0.5F) look.grey = mix(look.grey, 58, clamp01(bar + 0.5F));
+    if (facing && bar > -1) look.grey = mix(look.grey, 64, clamp01((bar + 1) * 0.6F));
     float shade = 0;
-    if (square < 18 * 18 * scale_ * scale_ && spot.border > 3 && bar < 0 &&
+    if (square < 20 * 20 * scale_ * scale_ && spot.border > 3 && bar < 0 &&
         look.type == PhantomType::cytoplasm && vesicle(spot.tissue, shade)) {
       look.grey = mix(look.grey, 96, shade);
       look.type = PhantomType::vesicle;

@@ -63,8 +63,8 @@ bool Tissue::has_slot(const Rod& rod, int slot) const {
   if (organs_.trunk_on(rod)) return false;
   const std::uint64_t h = hash_of(seed_, word_rod, rod.axis, rod.i, rod.j);
   const double crowd = unit(h, 0);
-  if (crowd < 0.22) return false;                                   // one thick process alone
-  if (crowd < 0.5) return (slot % 2 == static_cast<int>(h >> 63));  // three side by side
+  if (crowd < 0.3) return false;                                     // one thick process alone
+  if (crowd < 0.55) return (slot % 2 == static_cast<int>(h >> 63));  // three side by side
   return unit(hash_of(h, slot)) < 0.92;
 }
 
@@ -202,7 +202,7 @@ double Tissue::radius(const Node& n) const {
   const std::uint64_t h = word(n, word_radius);
   const double crowd = unit(rod, 0);
   if (n.slot == 0) {
-    const double calibre = crowd < 0.22 ? 9 + 5 * unit(rod, 1) : 4.5 + 2.5 * unit(rod, 1);
+    const double calibre = crowd < 0.3 ? 9 + 6 * unit(rod, 1) : 4.5 + 2.5 * unit(rod, 1);
     return calibre + 1.5 * signed_unit(h, 0);
   }
   const std::uint64_t slot = hash_of(seed_, word_slot, n.rod.axis, n.rod.i, n.rod.j, n.slot);
@@ -212,7 +212,7 @@ double Tissue::radius(const Node& n) const {
 std::optional<Tissue::Contact> Tissue::contact(const Rod& rod, int slot, Int m, bool is_across) const {
   const Node here = is_across ? facing(rod, slot, m) : Node{rod, slot, m};
   const std::uint64_t h = word({rod, slot, m}, is_across ? word_synapse : word_inner_synapse);
-  if (unit(h, 0) > (is_across ? 0.3 : 0.06)) return std::nullopt;
+  if (unit(h, 0) > (is_across ? 0.12 : 0.03)) return std::nullopt;
   const Node there = is_across ? across(rod, slot, m) : Node{rod, 0, m};
   if (!link_possible(here) || !link_possible(there)) return std::nullopt;
   const auto soma_between = [&](const Node& n) {
