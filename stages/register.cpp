@@ -2,8 +2,12 @@
 
 #include "petavox/reduce/reduction.hpp"
 
+#include "stages/affinities/affinities.hpp"
 #include "stages/agglomerate/agglomerate_stage.hpp"
+#include "stages/boundary/boundary.hpp"
 #include "stages/components/components.hpp"
+#include "stages/downsample/downsample.hpp"
+#include "stages/normalize/normalize.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
 #include "stages/relabel/relabel.hpp"
 #include "stages/score/score_stage.hpp"
@@ -26,6 +30,10 @@ void add_reduction(StageRegistry& registry) {
 }  // namespace
 
 void register_stages(StageRegistry& registry) {
+  registry.add<Normalize>();
+  registry.add<Downsample>();
+  registry.add<Boundary>();
+  registry.add<Affinities>();
   registry.add(watershed_stage());
   registry.add(components_stage());
   registry.add(stitch_stage());
