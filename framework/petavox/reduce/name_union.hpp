@@ -1,14 +1,14 @@
 #pragma once
 // Union-find over sparse 64-bit names; the canonical name of a set is its smallest member.
-// Flat arrays: an open-addressed index (name -> dense number), and parents by dense number with path halving.
-// Not synchronised.
+// One open-addressed array of (name, parent name): a set is found with one cache miss a step, and growing the
+// array needs no fix-up. Paths are halved; greater names are linked to smaller ones. Not synchronised.
 
 #include "petavox/base/check.hpp"
 #include "petavox/base/hash.hpp"
 #include "petavox/volume/label_array.hpp"
 
+#include <algorithm>
 #include <bit>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -24,97 +24,99 @@ class NameUnion {
  public:
   explicit NameUnion(std::size_t expected_names = 0) { rehash(std::bit_ceil(2 * expected_names + 16)); }
 
-  std::size_t size() const { return names_.size(); }
+  /// Number of different names that were united.
+  std::size_t size() const { return size_; }
 
-  void unite(Name a, Name b) { join(number(a), number(b)); }
-  /// Many pairs: hides the latency of the index.
+  /// Names are not 0.
+  void unite(Name a, Name b) {
+    reserve(2);
+    join(slot_or_new(a), slot_or_new(b));
+  }
+  /// Many pairs: hides the latency of the array. Fastest if neighbouring pairs share names (sorted, for
+  /// example).
   void unite(std::span<const NamePair> pairs) {
-    constexpr std::size_t ahead = 16;
+    constexpr std::size_t ahead = 24;
     for (std::size_t i = 0; i < pairs.size(); ++i) {
+      // Before the prefetches: a new array is another place.
+      reserve(2);
       if (i + ahead < pairs.size()) {
-        __builtin_prefetch(&slots_[slot_of(pairs[i + ahead].a)]);
-        __builtin_prefetch(&slots_[slot_of(pairs[i + ahead].b)]);
+        __builtin_prefetch(&slots_[home(pairs[i + ahead].a)], 1);
+        __builtin_prefetch(&slots_[home(pairs[i + ahead].b)], 1);
       }
-      unite(pairs[i].a, pairs[i].b);
+      join(slot_or_new(pairs[i].a), slot_or_new(pairs[i].b));
     }
   }
 
   /// The smallest name that `name` was united with; `name` itself if it is unknown. Shortens paths.
   Name find(Name name) {
-    const std::uint32_t known = lookup(name);
-    return known == none ? name : names_[root(known)];
+    const std::size_t known = probe(name);
+    return slots_[known].name == 0 ? name : slots_[root(known)].name;
   }
 
-  /// Calls f(name, canonical name) for every name that was ever united, in order of first appearance.
+  /// Calls f(name, canonical name) for every name that was ever united, in no particular order.
   template <class F>
   void for_each(F&& f) {
-    for (std::uint32_t i = 0; i < names_.size(); ++i) f(names_[i], names_[root(i)]);
+    for (std::size_t s = 0; s < slots_.size(); ++s)
+      if (slots_[s].name != 0) f(slots_[s].name, slots_[root(s)].name);
   }
 
  private:
-  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
   struct Slot {
-    Name name = 0;
-    std::uint64_t number = none;  ///< none: free
+    Name name = 0;  ///< 0: free
+    Name parent = 0;
   };
 
-  std::size_t slot_of(Name name) const { return static_cast<std::size_t>(mix64(name)) & mask_; }
+  std::size_t home(Name name) const { return static_cast<std::size_t>(mix64(name)) & mask_; }
 
-  std::uint32_t lookup(Name name) const {
-    for (std::size_t s = slot_of(name);; s = (s + 1) & mask_) {
-      if (slots_[s].number == none) return none;
-      if (slots_[s].name == name) return static_cast<std::uint32_t>(slots_[s].number);
-    }
+  /// The slot of `name`, or the free one where it would stand.
+  std::size_t probe(Name name) const {
+    std::size_t s = home(name);
+    while (slots_[s].name != name && slots_[s].name != 0) s = (s + 1) & mask_;
+    return s;
   }
 
-  std::uint32_t number(Name name) {
-    for (std::size_t s = slot_of(name);; s = (s + 1) & mask_) {
-      if (slots_[s].number != none) {
-        if (slots_[s].name == name) return static_cast<std::uint32_t>(slots_[s].number);
-        continue;
-      }
-      PETAVOX_ASSERT(names_.size() < none - 1);
-      const auto fresh = static_cast<std::uint32_t>(names_.size());
-      slots_[s] = {name, fresh};
-      names_.push_back(name);
-      parents_.push_back(fresh);
-      if (2 * names_.size() > slots_.size()) rehash(2 * slots_.size());
-      return fresh;
+  std::size_t slot_or_new(Name name) {
+    const std::size_t s = probe(name);
+    if (slots_[s].name == 0) {
+      PETAVOX_DEBUG_ASSERT(name != 0);
+      slots_[s] = {name, name};
+      ++size_;
     }
+    return s;
   }
 
-  std::uint32_t root(std::uint32_t i) {
-    while (parents_[i] != i) {
-      parents_[i] = parents_[parents_[i]];
-      i = parents_[i];
+  std::size_t root(std::size_t s) {
+    while (slots_[s].parent != slots_[s].name) {
+      const std::size_t above = probe(slots_[s].parent);
+      slots_[s].parent = slots_[above].parent;
+      s = above;
     }
-    return i;
+    return s;
   }
 
-  void join(std::uint32_t a, std::uint32_t b) {
+  void join(std::size_t a, std::size_t b) {
     a = root(a);
     b = root(b);
-    if (a == b) return;
-    if (names_[a] < names_[b])
-      parents_[b] = a;
+    if (slots_[a].name < slots_[b].name)
+      slots_[b].parent = slots_[a].name;
     else
-      parents_[a] = b;
+      slots_[a].parent = slots_[b].name;
+  }
+
+  void reserve(std::size_t more) {
+    if (2 * (size_ + more) > slots_.size()) rehash(2 * slots_.size());
   }
 
   void rehash(std::size_t slots) {
-    slots_.assign(slots, Slot{});
+    std::vector<Slot> old(slots);
+    old.swap(slots_);
     mask_ = slots - 1;
-    for (std::uint32_t i = 0; i < names_.size(); ++i) {
-      std::size_t s = slot_of(names_[i]);
-      while (slots_[s].number != none) s = (s + 1) & mask_;
-      slots_[s] = {names_[i], i};
-    }
+    for (const Slot& slot : old)
+      if (slot.name != 0) slots_[probe(slot.name)] = slot;
   }
 
   std::vector<Slot> slots_;
-  std::size_t mask_ = 0;
-  std::vector<Name> names_;
-  std::vector<std::uint32_t> parents_;
+  std::size_t mask_ = 0, size_ = 0;
 };
 
 }  // namespace petavox

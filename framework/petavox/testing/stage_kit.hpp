@@ -41,6 +41,23 @@ template <class S>
   return check_stage_type(stage_type<S>(), options);
 }
 
+/// The StageType of a typed reduction R with R::name, R::summary and a constructor R(Params&).
+template <Reduction R>
+StageType reduction_type() {
+  return {std::string{R::name}, std::string{R::summary}, "built-in", [](Params& params) {
+            StageProgram program;
+            program.steps.emplace_back(std::make_unique<TreeReductionOf<R>>(params));
+            return program;
+          }};
+}
+
+/// The kit for a typed reduction whose leaves read images and labels only.
+template <Reduction R>
+::testing::AssertionResult check_reduction(ParamTexts params = {}, KitOptions options = {}) {
+  options.params = std::move(params);
+  return check_stage_type(reduction_type<R>(), options);
+}
+
 /// Equal domains, types and voxels, summaries byte by byte; tables are ignored. Names the first difference.
 ::testing::AssertionResult same_values(const MemoryValues& expected, const MemoryValues& found);
 /// Equal arrays: digests first, then the first differing voxel.

@@ -150,6 +150,7 @@ template <Flaw flaw>
 class SizeAsName {
  public:
   static constexpr std::string_view name = "size_as_name", summary = "test reduction";
+  explicit SizeAsName(Params&) {}
   struct Entry {
     Name name = 0;
     std::uint64_t size = 0, faces = 0;
@@ -233,22 +234,17 @@ class SizeAsName {
 };
 
 template <Flaw flaw>
-::testing::AssertionResult check_reduction() {
-  StageType type{"size_as_name", "test reduction", "test", [](Params&) {
-                   StageProgram program;
-                   program.steps.emplace_back(std::make_unique<TreeReductionOf<SizeAsName<flaw>>>());
-                   return program;
-                 }};
-  return testing::check_stage_type(type, {.rounds = 2});
+::testing::AssertionResult check() {
+  return testing::check_reduction<SizeAsName<flaw>>({}, {.rounds = 2});
 }
 
-TEST(ReductionKit, AcceptsACorrectReduction) { EXPECT_TRUE(check_reduction<Flaw::no>()); }
-TEST(ReductionKit, CatchesSettlingTooEarly) { EXPECT_FALSE(check_reduction<Flaw::settles_early>()); }
-TEST(ReductionKit, CatchesForgettingOneSide) { EXPECT_FALSE(check_reduction<Flaw::keeps_first>()); }
+TEST(ReductionKit, AcceptsACorrectReduction) { EXPECT_TRUE(check<Flaw::no>()); }
+TEST(ReductionKit, CatchesSettlingTooEarly) { EXPECT_FALSE(check<Flaw::settles_early>()); }
+TEST(ReductionKit, CatchesForgettingOneSide) { EXPECT_FALSE(check<Flaw::keeps_first>()); }
 TEST(ReductionKit, CatchesDependenceOnTheTree) {
-  expect_caught(check_reduction<Flaw::counts_joins>(), "summary 'summary' differs");
+  expect_caught(check<Flaw::counts_joins>(), "summary 'summary' differs");
 }
-TEST(ReductionKit, CatchesALossyPack) { EXPECT_FALSE(check_reduction<Flaw::loses_state>()); }
+TEST(ReductionKit, CatchesALossyPack) { EXPECT_FALSE(check<Flaw::loses_state>()); }
 
 TEST(RandomLabels, AreConnectedAndCalledByTheirFirstVoxel) {
   const Array labels = testing::random_labels(Box::from({1, -2, 3}, {6, 7, 8}), 9, 4);
