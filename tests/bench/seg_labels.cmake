@@ -1,0 +1,4 @@
+add_executable(seg_labels_bench seg_labels_bench.cpp)
+target_link_libraries(seg_labels_bench PRIVATE petavox_stage_watershed petavox_stage_components petavox_testing
+  petavox_warnings)
+target_include_directories(seg_labels_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
