@@ -1,17 +1,16 @@
 #pragma once
 // The final export by all ranks at once: collective, filtered writes through MPI-IO into one HDF5 file.
-// The only place of petavox with both mpi.h and hdf5.h.
+// This header names no MPI type, so that nothing else needs mpi.h.
 
 #include "petavox/io/collective_export.hpp"
 
 #include <memory>
 
-#include <mpi.h>
-
 namespace petavox {
 
-/// The exporter of the ranks of `comm`, which must outlive it. Collective. One thread of each rank uses it at a time;
-/// MPI_THREAD_SERIALIZED suffices. Do not use it after a rank has died.
-std::unique_ptr<CollectiveExporter> make_mpi_exporter(MPI_Comm comm);
+/// Local. An exporter over all ranks of the MPI session, which must be open with at least MPI_THREAD_FUNNELED
+/// when it is used, by the main thread of each rank. Not to be used after a rank has died: a collective would
+/// hang.
+std::unique_ptr<CollectiveExporter> make_mpi_exporter();
 
 }  // namespace petavox

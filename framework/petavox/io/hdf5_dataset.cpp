@@ -130,7 +130,6 @@ void read_shape(Dataset& d, const std::string& name) {
     throw Error{ErrorCode::resource,
                 name + " has " + std::to_string(c) +
                     " channels (more than any volume; are its axes c,z,y,x?); reshape it"};
-  checked_mul(checked_mul(checked_mul(checked_mul(c, z), y), x), Index{8});
   d.info.channels = static_cast<int>(c);
   d.info.shape = {z, y, x};
 }
@@ -145,6 +144,8 @@ void read_type(Dataset& d, const std::string& name) {
                     " (voxels are integers of 8 to 64 bits or floats of 16 to 64); convert it or name "
                     "another dataset"};
   d.info.dtype = voxel->dtype;
+  const auto [c, z, y, x] = d.shape;
+  checked_mul(checked_mul(checked_mul(checked_mul(c, z), y), x), static_cast<Index>(size_of(voxel->dtype)));
   d.memory_type = std::move(voxel->memory);
   d.direct = voxel->as_stored;
   if (!voxel->note.empty()) d.info.notes.push_back(voxel->note);

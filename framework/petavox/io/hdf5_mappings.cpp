@@ -72,6 +72,14 @@ Selection read_selection(const Handle& space, const std::string& name) {
   return result;
 }
 
+// The file does not tell the shape of a source that is used whole: it is that of its place, or the source
+// does not fit and is refused when it is opened.
+Selection read_source(const Handle& space, const Selection& target, const std::string& name) {
+  if (H5Sget_select_type(space.id()) == H5S_SEL_ALL)
+    return {Box::from({}, target.box.shape()), target.channels};
+  return read_selection(space, name);
+}
+
 void check_names(const Mapping& mapping, const std::string& name) {
   if (mapping.file.find('%') != std::string::npos || mapping.dataset.find('%') != std::string::npos)
     refuse(name, "a source is named by a pattern");
@@ -99,7 +107,7 @@ std::vector<Mapping> read_mappings(hid_t creation, const std::string& name) {
     const Handle target{H5Pget_virtual_vspace(creation, i), H5Sclose};
     const Handle source{H5Pget_virtual_srcspace(creation, i), H5Sclose};
     if (!target.valid() || !source.valid()) refuse(name, last_error());
-    const Selection to = read_selection(target, name), from = read_selection(source, name);
+    const Selection to = read_selection(target, name), from = read_source(source, to, name);
     if (to.channels != from.channels || to.box.shape() != from.box.shape())
       refuse(name, "a source has another shape than its place");
     mapping.target = to.box;
