@@ -69,10 +69,10 @@ Deformation::Place Deformation::to_lattice(const Vec& tissue) const {
   for (std::size_t n = 0; n < octaves.size(); ++n)
     p = p + vector_noise(seed_ + n, p, octaves[n].cell) * octaves[n].amplitude;
   if (const auto soma = organs_->soma_near(p)) {
-    const Vec center = push_from_trunk(soma->center());
+    const Vec center = soma->center();
     const Vec off = p - center;
     const double d = length(off);
-    place.soma = d / soma->thick;
+    place.soma = std::min(far, d / soma->thick);
     if (d < soma->reach && d > 0) p = center + off * (shrink(d, soma->thin, soma->thick, soma->reach) / d);
   }
   if (const auto trunk = organs_->trunk_near(p)) {
@@ -80,6 +80,7 @@ Deformation::Place Deformation::to_lattice(const Vec& tissue) const {
     Vec off = p - rod_point(trunk->rod, 0);
     off[a] = 0;
     const double d = length(off);
+    place.trunk = std::min(far_units, (d - trunk->thick) / scale);
     if (d < trunk->reach && d > 0) p = p + off * (shrink(d, trunk->thin, trunk->thick, trunk->reach) / d - 1);
   }
   place.lattice = p;
@@ -99,7 +100,7 @@ Vec Deformation::push_from_trunk(const Vec& p) const {
 Vec Deformation::to_tissue(const Vec& lattice) const {
   Vec p = push_from_trunk(lattice);
   if (const auto soma = organs_->soma_near(p)) {
-    const Vec center = push_from_trunk(soma->center());
+    const Vec center = soma->center();
     const Vec off = p - center;
     const double d = length(off);
     if (d < soma->reach && d > 0) p = center + off * (grow(d, soma->thin, soma->thick, soma->reach) / d);

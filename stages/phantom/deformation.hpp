@@ -14,14 +14,19 @@ class Deformation {
  public:
   Deformation(std::uint64_t seed, const Organs& organs);
 
+  static constexpr double far = 4, far_units = 64;
   struct Place {
     Vec lattice{};
-    double soma = 1e9;  ///< distance from the centre of the nearest soma, as a share of its radius
+    double soma =
+        far;  ///< distance from the centre of the nearest soma, as a share of its radius; at most far
+    double trunk = far_units;  ///< distance to the surface of the nearest trunk, in tissue units, < 0 inside
   };
   Place to_lattice(const Vec& tissue) const;
   /// Inverse to within 1e-3 outside the organs' cores; exact centre lines inside.
   Vec to_tissue(const Vec& lattice) const;
 
+  /// Unit vector, in tissue before it is bent, of an axis of lattice space.
+  const Vec& direction(int axis) const { return turn_[static_cast<std::size_t>(axis)]; }
   /// The rotation and scaling with which to_lattice() begins.
   Vec turned(const Vec& tissue) const;
   /// What follows moves no point farther than this along an axis of lattice space.

@@ -7,11 +7,11 @@ namespace {
 constexpr Int column_rods = 4;
 constexpr double column_size = column_rods * rod_spacing;
 constexpr double trunk_reach = 96;
-// Somata: one a cube of 10 rods at most, near its middle. 236 + the 46 that a trunk may push it aside + the
-// 32 that it may lie off the middle stay below half the cube.
-constexpr Int cube_rods = 10;
+// Somata: one a cube of 8 rods at most, near its middle: there they are out of reach of the trunks, which run
+// through the quarters, and their own reach stays inside the cube.
+constexpr Int cube_rods = 8;
 constexpr double cube_size = cube_rods * rod_spacing;
-constexpr double soma_reach = 236;
+constexpr double soma_reach = 200;
 
 Int cell_of(double x, double size) { return static_cast<Int>(std::floor(x / size)); }
 Int floor_of(Int a, Int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
@@ -27,15 +27,15 @@ std::optional<Trunk> Organs::trunk_in(Int column_b, Int column_c) const {
   trunk.rod = {trunk_axis_, column_rods * column_b + 2,
                column_rods * column_c + 1 + static_cast<Int>(h >> 63)};
   trunk.reach = trunk_reach;
-  if (kind < 0.12) {
+  if (kind < 0.1) {
     trunk.kind = TrunkKind::vessel;
     trunk.thin = 14;
     trunk.thick = 38 + 12 * unit(h, 1);
-  } else if (kind < 0.68) {
+  } else if (kind < 0.6) {
     trunk.kind = TrunkKind::dendrite;
     trunk.thin = 16;
     trunk.thick = 22 + 24 * unit(h, 1);
-  } else if (kind < 0.88) {
+  } else if (kind < 0.86) {
     trunk.kind = TrunkKind::myelinated;
     trunk.thin = 16;
     trunk.thick = 20 + 10 * unit(h, 1);
@@ -60,23 +60,16 @@ std::optional<Trunk> Organs::trunk_on(const Rod& rod) const {
 
 std::optional<Soma> Organs::soma_in(Int cz, Int cy, Int cx) const {
   const std::uint64_t h = hash_of(seed_, 3, cz, cy, cx);
-  if (unit(h, 0) > 0.8) return std::nullopt;
+  if (unit(h, 0) > 0.55) return std::nullopt;
   const std::array<Int, 3> cube{cz, cy, cx};
   Soma soma;
   soma.rod.axis = (trunk_axis_ + 1 + static_cast<int>(h >> 63)) % 3;
-  soma.rod.i = cube_rods * cube[axis_b(soma.rod)] + 5;
-  soma.rod.j = cube_rods * cube[axis_c(soma.rod)] + 4 + static_cast<Int>(h >> 62 & 1);
-  soma.node = 2 * cube_rods * cube[static_cast<std::size_t>(soma.rod.axis)] + 9 + static_cast<Int>(h % 3);
+  soma.rod.i = cube_rods * cube[axis_b(soma.rod)] + 4;
+  soma.rod.j = cube_rods * cube[axis_c(soma.rod)] + 3 + static_cast<Int>(h >> 62 & 1);
+  soma.node = 2 * cube_rods * cube[static_cast<std::size_t>(soma.rod.axis)] + 7 + static_cast<Int>(h % 3);
   soma.thin = 20;
-  soma.thick = 78 + 30 * unit(h, 1);
+  soma.thick = 62 + 34 * unit(h, 1);
   soma.reach = soma_reach;
-  // Not beside a trunk: the two would squeeze what lies between them to nothing.
-  const Vec center = soma.center();
-  if (const auto trunk = trunk_near(center)) {
-    Vec off = center - rod_point(trunk->rod, 0);
-    off[static_cast<std::size_t>(trunk_axis_)] = 0;
-    if (length(off) < 80) return std::nullopt;
-  }
   return soma;
 }
 

@@ -18,7 +18,7 @@ inline constexpr float far_corner = 1e9F;
 /// A cell's corner values, relative to the tile's origin in lattice space; corner 4 dz + 2 dy + dx.
 struct Cell {
   std::array<Vec, 8> lattice{};
-  std::array<double, 8> soma{};
+  std::array<double, 8> soma{}, trunk{};  ///< as in Deformation::Place
 };
 
 /// The voxels of one z-plane of a cell, row by row, in units of the cell (0..1).

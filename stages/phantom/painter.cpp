@@ -122,13 +122,13 @@ class Painter {
       const auto& node = nodes_[(z * tile_nodes + y) * tile_nodes + x];
       cell_.lattice[n] = node.lattice - origin_;
       cell_.soma[n] = node.soma;
+      cell_.trunk[n] = node.trunk;
     }
     owners_.set_cell(cell_);
     shader_.set_cell(index, cell_, owners_.scale);
   }
 
-  float soma_at(double tz, double ty, double tx) const {
-    const auto& s = cell_.soma;
+  static float between_corners(const std::array<double, 8>& s, double tz, double ty, double tx) {
     const double a = lerp(lerp(s[0], s[1], tx), lerp(s[2], s[3], tx), ty);
     const double b = lerp(lerp(s[4], s[5], tx), lerp(s[6], s[7], tx), ty);
     return static_cast<float>(lerp(a, b, tz));
@@ -153,7 +153,8 @@ class Painter {
         spot.corner = owners_.corner[at];
         spot.actor = owners_.actor[at];
         spot.rival = owners_.rival[at];
-        spot.soma = soma_at(plane_.z, plane_.y[iy], plane_.x[ix]);
+        spot.soma = between_corners(cell_.soma, plane_.z, plane_.y[iy], plane_.x[ix]);
+        spot.trunk = between_corners(cell_.trunk, plane_.z, plane_.y[iy], plane_.x[ix]);
         const Look look = shader_.look(spot, {static_cast<float>(plane_.z), static_cast<float>(plane_.y[iy]),
                                               static_cast<float>(plane_.x[ix])});
         raw_[voxel] = shader_.record(look.grey, voxel);

@@ -41,9 +41,12 @@ class Collector {
     actor.word = word;
     // All parts of an object look alike.
     const std::uint64_t looks = hash_of(tissue_.seed(), 0x6c6f6f6b, label);
-    actor.grey = static_cast<float>(150 + 15 * bell(looks));
+    actor.grey = static_cast<float>(159 + 15 * bell(looks));
     actor.texture = static_cast<float>(0.6 + 0.8 * unit(mix64(looks + 1)));
-    if (kind == ChainKind::dendrite) actor.grey = static_cast<float>(170 + 5 * bell(looks));
+    if (kind == ChainKind::dendrite) {
+      actor.grey = static_cast<float>(174 + 5 * bell(looks));
+      actor.texture = 1.4F;
+    }
     if (kind == ChainKind::sheath) actor.grey = static_cast<float>(112 + 5 * bell(looks));
     scene_.actors.push_back(actor);
     return static_cast<int>(scene_.actors.size()) - 1;
@@ -81,8 +84,7 @@ class Collector {
       const Vec to = tissue_.position(next);
       const double next_radius = tissue_.radius(next);
       scene_.tubes.push_back({from, to, radius, next_radius, 0, actor, actor});
-      if (kind == ChainKind::neurite || kind == ChainKind::axon_with_myelin)
-        add_mitochondrion(node, from, to, std::min(radius, next_radius), actor);
+      if (kind == ChainKind::neurite) add_mitochondrion(node, from, to, std::min(radius, next_radius), actor);
       from = to;
       radius = next_radius;
     }

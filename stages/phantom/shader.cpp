@@ -9,6 +9,7 @@ constexpr float membrane_grey = 84;
 constexpr float membrane_reach = 3.9F;  // of the dark line, each side, in units
 constexpr float membrane_type_reach = 0.9F;
 constexpr float extracellular_reach = 0.85F;  // of the room where three objects meet, in units
+constexpr float myelin_reach = 8.5F;
 constexpr int fine_steps = 3;
 
 float clamp01(float x) { return std::min(std::max(x, 0.0F), 1.0F); }
@@ -17,6 +18,12 @@ float mix(float a, float b, float t) { return a + (b - a) * t; }
 float triangle_wave(float x) {
   const float t = x - std::floor(x);
   return 4 * std::fabs(t - 0.5F) - 1;
+}
+/// How deep in a trunk a voxel lies. Near the border the border says it; deeper, where lattice space is
+/// squeezed to nothing, the distance to the trunk's own surface does.
+float distance_inside(const Spot& spot) {
+  constexpr float known = 4.5F;
+  return spot.rival >= 0 && spot.border < known ? spot.border : std::max(known, -spot.trunk);
 }
 float trilinear(const float* c, const std::size_t stride_z, const std::size_t stride_y, float tz, float ty,
                 float tx) {
@@ -125,6 +132,8 @@ Look Shader::look(const Spot& spot, const std::array<float, 3>& t) const {
   }
   Look look = cytoplasm(spot, owner, f, c);
   add_mitochondria(spot, f, c, look);
+  if (owner.kind == ChainKind::dendrite || look.type == PhantomType::soma)
+    add_free_mitochondria(spot, owner, f, c, look);
   if (spot.border < membrane_reach) {
     const float away = spot.border / membrane_reach;
     const float dark = (1 - away * away) * (1 - away * away);
@@ -140,22 +149,27 @@ Look Shader::cytoplasm(const Spot& spot, const Actor& owner, float f, float c) c
   const float granules = f < -0.7F ? (f + 0.7F) * 14 : 0.0F;
   look.grey = owner.grey + owner.texture * (5 * c + 6 * f + granules);
   switch (owner.kind) {
-    case ChainKind::vessel:
+    case ChainKind::vessel: {
+      const float in = distance_inside(spot);
       look.type = PhantomType::vessel;
-      look.grey = spot.border < 5 ? 118 + 5 * f : 196 + 2 * f;
-      if (spot.border > 4 && spot.border < 6) look.grey = mix(look.grey, 90, 1 - std::fabs(spot.border - 5));
+      look.grey = in < 6 ? 118 + 5 * f : 196 + 2 * f;
+      const float rim = std::fabs(in - 6);
+      if (rim < 1.6F) look.grey = mix(look.grey, 88, clamp01(1.6F - rim));
       return look;
+    }
     case ChainKind::sheath:
       look.type = PhantomType::glia;
       return look;
-    case ChainKind::axon_with_myelin:
-      if (spot.border < 7.2F) {
+    case ChainKind::axon_with_myelin: {
+      const float in = distance_inside(spot);
+      if (in < myelin_reach) {
         look.type = PhantomType::myelin;
-        look.grey = 66 + 14 * triangle_wave(spot.border * (1 / 2.4F));
-      } else if (spot.border < 8.2F) {
-        look.grey = mix(80, look.grey, clamp01(spot.border - 7.2F));
+        look.grey = 68 + 13 * triangle_wave(in * (1 / 2.6F));
+      } else {
+        look.grey = mix(84, look.grey, clamp01((in - myelin_reach) * 0.7F));
       }
       return look;
+    }
     case ChainKind::neurite:
     case ChainKind::dendrite:
       break;
@@ -163,14 +177,14 @@ Look Shader::cytoplasm(const Spot& spot, const Actor& owner, float f, float c) c
   if (spot.soma < 1.05F && owner.has_soma) {
     look.type = PhantomType::soma;
     const float s = spot.soma + 0.012F * c;
-    constexpr float nucleus = 0.68F;
-    look.grey = 134 + 6 * c + 11 * f;
+    constexpr float nucleus = 0.7F;
+    look.grey = 136 + 6 * c + 11 * f;
     if (s < nucleus) {
       look.type = PhantomType::nucleus;
-      look.grey = 146 + 10 * c + 7 * f + (c < -0.5F ? 30 * (c + 0.5F) : 0.0F);
-      if (s < 0.2F) look.grey = mix(look.grey, 92 + 5 * f, clamp01((0.2F - s) * 20));
+      look.grey = 148 + 8 * c + 7 * f + (c < -0.5F ? 34 * (c + 0.5F) : 0.0F);
+      look.grey = mix(look.grey, 96 + 5 * f, clamp01((0.2F - s) * 20));
     }
-    const float envelope = std::fabs(spot.soma - nucleus) * 40;
+    const float envelope = std::fabs(spot.soma - nucleus) * 45;
     if (envelope < 1.4F) look.grey = mix(look.grey, 84, clamp01(1.4F - envelope));
   }
   return look;
@@ -194,8 +208,43 @@ void Shader::add_mitochondria(const Spot& spot, float f, float c, Look& look) co
   }
 }
 
+void Shader::add_free_mitochondria(const Spot& spot, const Actor& owner, float f, float c, Look& look) const {
+  // One a cell of a lattice in tissue, at most: what runs in thick processes and cell bodies follows no
+  // centre line.
+  constexpr double step = 54;
+  std::array<Int, 3> cell{};
+  Vec off{};
+  for (std::size_t n = 0; n < 3; ++n) {
+    const double q = std::floor(spot.tissue[n] / step);
+    cell[n] = static_cast<Int>(q);
+    off[n] = spot.tissue[n] - (q + 0.5) * step;
+  }
+  const std::uint64_t h = hash_of(seed_ + 7, cell[0], cell[1], cell[2]);
+  if (unit(h, 0) < 0.45) return;
+  const bool soma = look.type == PhantomType::soma;
+  const Vec trunk = tissue_->deformation().direction(tissue_->organs().trunk_axis());
+  const std::uint64_t turn = mix64(h);
+  Vec along{signed_unit(turn, 0), signed_unit(turn, 1), signed_unit(turn, 2)};
+  along = soma ? along : trunk + along * 0.3;
+  const double half = 6 + 8 * unit(h, 1), size = length(along);
+  along = size > 0.1 ? along * (1 / size) : trunk;
+  for (std::size_t n = 0; n < 3; ++n) off[n] -= 4 * signed_unit(turn, static_cast<int>(n) + 1);
+  const double place = std::min(std::max(dot(off, along), -half), half);
+  const Vec away = off - along * place;
+  const auto in_capsule = static_cast<float>(7 + 3 * unit(h, 2) - length(away));
+  const float border = owner.kind == ChainKind::dendrite ? distance_inside(spot) : spot.border;
+  float inside = std::min(in_capsule, border - 4);
+  if (soma) inside = std::min(inside, (spot.soma - 0.72F) * 80);
+  if (inside < -0.7F) return;
+  const float wave = triangle_wave(static_cast<float>(dot(off, trunk) * 0.15) + 0.1F * f + 0.45F * c);
+  const float grey =
+      static_cast<float>(88 + 8 * signed_unit(h, 3)) + 5 * wave + 4 * f + (inside < 1.6F ? -8.0F : 0.0F);
+  look.grey = mix(look.grey, grey, clamp01((inside + 0.7F) * 0.8F));
+  if (inside > 0) look.type = PhantomType::mitochondrion;
+}
+
 bool Shader::vesicle(const Vec& tissue, float& shade) const {
-  constexpr double step = 5.6;
+  constexpr double step = 6.2;
   std::array<Int, 3> cell{};
   Vec off{};
   for (std::size_t n = 0; n < 3; ++n) {
@@ -204,9 +253,9 @@ bool Shader::vesicle(const Vec& tissue, float& shade) const {
     off[n] = tissue[n] - q * step;
   }
   const std::uint64_t h = hash_of(seed_ + 2, cell[0], cell[1], cell[2]);
-  for (std::size_t n = 0; n < 3; ++n) off[n] -= step / 2 + 0.4 * signed_unit(h, static_cast<int>(n));
+  for (std::size_t n = 0; n < 3; ++n) off[n] -= step / 2 + 0.7 * signed_unit(h, static_cast<int>(n));
   const auto d = static_cast<float>(length(off));
-  if (d > 2.4F || unit(h, 3) < 0.15) return false;
+  if (d > 2.4F || unit(h, 3) < 0.42) return false;
   shade = clamp01((2.4F - d) * 0.9F) * (d > 1 ? 0.75F : 0.45F);
   return true;
 }

@@ -12,7 +12,7 @@ struct Spot {
   Vec tissue{};               ///< units
   float z = 0, y = 0, x = 0;  ///< lattice space, relative to the tile's origin
   float depth = 0, border = 0, corner = 0;
-  float soma = 0;  ///< as Deformation::Place::soma
+  float soma = 0, trunk = 0;  ///< as in Deformation::Place
   std::int32_t actor = 0, rival = -1;
 };
 
@@ -50,6 +50,8 @@ class Shader {
   bool vesicle(const Vec& tissue, float& shade) const;
   Look cytoplasm(const Spot& spot, const Actor& owner, float fine, float coarse) const;
   void add_mitochondria(const Spot& spot, float fine, float coarse, Look& look) const;
+  void add_free_mitochondria(const Spot& spot, const Actor& owner, float fine, float coarse,
+                             Look& look) const;
   void add_synapses(const Spot& spot, Look& look) const;
 
   const Tissue* tissue_;
