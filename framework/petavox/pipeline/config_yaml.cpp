@@ -70,6 +70,7 @@ class TreeBuilder final : public YAML::EventHandler {
     std::set<std::string> keys{};
     bool has_key = false;
     std::string key{};
+    Position key_where{};
   };
   struct Anchor {
     Value value;
@@ -138,8 +139,11 @@ class TreeBuilder final : public YAML::EventHandler {
                                  "remove one",
                                  value.scalar.substr(0, 80)));
       frame.key = std::move(value.scalar);
+      frame.key_where = value.where;
       frame.has_key = true;
     } else {
+      // The parser places a missing value at what follows it.
+      if (value.kind == Value::Kind::none) value.where = frame.key_where;
       frame.value.entries.emplace_back(std::move(frame.key), std::move(value));
       frame.has_key = false;
     }

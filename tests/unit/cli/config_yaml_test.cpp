@@ -31,6 +31,11 @@ TEST(Yaml, KeepsOrderAndPlaces) {
   EXPECT_EQ(to_string(root.entries[1].second.items[1].items[1].where), "a.yaml:4:9");
 }
 
+TEST(Yaml, PlacesAMissingValueAtItsKey) {
+  const Value root = parsed("a:\n  b:\n  c: 1\n");
+  EXPECT_EQ(to_string(root.find("a")->find("b")->where), "a.yaml:2:3");
+}
+
 TEST(Yaml, RefusesDuplicateKeysWithTheirPlace) {
   EXPECT_EQ(problem_of("a: 1\nb: 2\na: 3\n"),
             "a.yaml:3:1: the key 'a' stands twice in one map (one of the values would be lost); remove one");
