@@ -6,6 +6,7 @@
 // any other type as an image. Without files, synthetic data: noisy EM-like uint8, and labels in large pieces.
 // Columns: logical size / stored size, MB of logical data per CPU second packing and unpacking, 64^3 chunks.
 
+#include "petavox/base/hash.hpp"
 #include "petavox/io/codec.hpp"
 #include "petavox/io/label_chunk.hpp"
 #include "petavox/volume/array.hpp"

@@ -42,6 +42,7 @@ struct PartInfo {
 namespace detail {
 struct BundlePart;
 struct BundleDirectory;
+struct BundleSource;
 }  // namespace detail
 
 /// Builds a bundle in memory. Each part number is used once (else Error{internal}). Not synchronised.
@@ -115,9 +116,8 @@ class BundleReader {
   void verify() const;
 
  private:
-  struct Source;
-  explicit BundleReader(Source made);
-  std::shared_ptr<const Source> source_;
+  explicit BundleReader(detail::BundleSource made);
+  std::shared_ptr<const detail::BundleSource> source_;
   std::shared_ptr<const detail::BundleDirectory> directory_;
 };
 

@@ -1,7 +1,5 @@
 #include "petavox/base/checked.hpp"
-#include "petavox/base/hash.hpp"
-#include "petavox/io/bundle_directory.hpp"
-#include "petavox/io/integer_columns.hpp"
+#include "petavox/io/bundle_source.hpp"
 #include "petavox/io/label_chunk.hpp"
 
 #include <algorithm>
@@ -15,23 +13,6 @@ namespace {
 
 constexpr std::size_t first_read_bytes = 4096;  // holds header and directory of most bundles
 constexpr std::uint32_t max_directory_bytes = std::uint32_t{256} << 20;
-constexpr std::uint64_t max_run_bytes = std::uint64_t{4} << 20;  // of adjacent chunks read at once
-
-const char* noun(PartKind kind) {
-  switch (kind) {
-    case PartKind::image:
-      return "an image";
-    case PartKind::labels:
-      return "labels";
-    case PartKind::label_table:
-      return "a label table";
-    case PartKind::table:
-      return "a table";
-    case PartKind::blob:
-      return "a blob";
-  }
-  return "something else";
-}
 
 /// Chunks of the section that touch the region, in the order in which they are stored.
 std::vector<std::size_t> chunks_touching(const Section& section, const Box& region) {
@@ -66,157 +47,21 @@ void for_each_row(const Box& chunk, const Box& region, F&& f) {
 
 }  // namespace
 
-struct BundleReader::Source {
-  Read read;
-  std::uint64_t length_bytes = 0, key = 0;
-  std::string name;
-  Location location;  // of the bundle in its pack, for the cache
-  std::shared_ptr<ChunkCache> cache;
-
-  [[noreturn]] void corrupt(const std::string& where, const std::string& problem) const {
-    throw CorruptObject{"the result of " + name + where + ": " + problem};
-  }
-  [[noreturn]] void corrupt(const BundlePart& part, const Section& section, std::size_t chunk,
-                            const std::string& problem) const {
-    std::string where = ", part " + std::to_string(part.info.part);
-    if (part.info.kind == PartKind::image || part.info.kind == PartKind::labels)
-      where += ", box " + to_string(section.chunk_box(chunk));
-    else
-      where += ", chunk " + std::to_string(chunk);
-    corrupt(where, problem);
-  }
-
-  void read_range(std::uint64_t offset, std::span<std::byte> into) const {
-    try {
-      read(offset, into);
-    } catch (const CorruptObject& error) {
-      corrupt("", error.what());
-    }
-  }
-
-  ChunkKey cache_key(const BundlePart& part, const Section& section, std::size_t chunk) const {
-    return {location.generation, location.writer, location.offset, part.info.part, section.face, chunk};
-  }
-
-  void check(const BundlePart& part, const Section& section, std::size_t chunk,
-             std::span<const std::byte> packed) const {
-    const std::uint64_t seed = chunk_seed(key, part.info.part, section.face, chunk);
-    if (checksum(packed, seed) != section.chunks[chunk].checksum)
-      corrupt(part, section, chunk,
-              "the data does not have its checksum (it was damaged, exchanged or is stale); it will be made "
-              "again");
-  }
-
-  /// Reads the chunks (ascending) in as few and large pieces as possible, checks them, and calls
-  /// use(chunk, packed bytes).
-  template <class Use>
-  void fetch(const BundlePart& part, const Section& section, std::span<const std::size_t> chunks,
-             Use&& use) const {
-    Bytes buffer;
-    for (std::size_t first = 0; first < chunks.size();) {
-      const std::uint64_t begin = section.chunks[chunks[first]].offset;
-      std::uint64_t end = begin;
-      std::size_t last = first;
-      while (last < chunks.size() && section.chunks[chunks[last]].offset == end &&
-             (end == begin || end + section.chunks[chunks[last]].bytes - begin <= max_run_bytes))
-        end += section.chunks[chunks[last++]].bytes;
-      buffer.resize(static_cast<std::size_t>(end - begin));
-      read_range(begin, buffer);
-      for (; first < last; ++first) {
-        const StoredChunk& chunk = section.chunks[chunks[first]];
-        const auto packed = std::span<const std::byte>{buffer}.subspan(
-            static_cast<std::size_t>(chunk.offset - begin), chunk.bytes);
-        check(part, section, chunks[first], packed);
-        try {
-          use(chunks[first], packed);
-        } catch (const CorruptObject&) {
-          throw;
-        } catch (const Error& error) {
-          if (error.code() != ErrorCode::io) throw;
-          corrupt(part, section, chunks[first], error.what());
-        }
-      }
-    }
-  }
-
-  /// The same with unpacked chunks, through the cache: unpack(chunk, packed) -> Bytes, use(chunk, unpacked).
-  template <class Unpack, class Use>
-  void fetch_unpacked(const BundlePart& part, const Section& section, std::vector<std::size_t> chunks,
-                      Unpack&& unpack, Use&& use) const {
-    if (cache)
-      std::erase_if(chunks, [&](std::size_t chunk) {
-        const auto known = cache->find(cache_key(part, section, chunk));
-        if (known) use(chunk, std::span<const std::byte>{*known});
-        return known != nullptr;
-      });
-    fetch(part, section, chunks, [&](std::size_t chunk, std::span<const std::byte> packed) {
-      auto unpacked = std::make_shared<const Bytes>(unpack(chunk, packed));
-      use(chunk, std::span<const std::byte>{*unpacked});
-      if (cache) cache->insert(cache_key(part, section, chunk), std::move(unpacked));
-    });
-  }
-
-  const BundlePart& part_of(const BundleDirectory& directory, std::uint32_t number, PartKind kind) const {
-    const BundlePart* part = directory.find(number);
-    if (part == nullptr || part->info.kind != kind)
-      throw Error{ErrorCode::contract,
-                  "the result of " + name + " has " + (part == nullptr ? "nothing" : noun(part->info.kind)) +
-                      " as part " + std::to_string(number) + " where " + noun(kind) +
-                      " was expected (the data would be misread); check the ports of the step that made it"};
-    return *part;
-  }
-
-  void check_region(const BundlePart& part, const Array& into, const Box& region) const {
-    const PartInfo& info = part.info;
-    if (into.dtype() != info.dtype || into.channels() != info.channels)
-      throw Error{ErrorCode::contract, "part " + std::to_string(info.part) + " of the result of " + name +
-                                           " is " + name_of(info.dtype) + " with " +
-                                           std::to_string(info.channels) + " channels but was read as " +
-                                           name_of(into.dtype()) + " with " +
-                                           std::to_string(into.channels()) +
-                                           " (the voxels would be misread); check the port's types"};
-    if (!info.box.contains(region) || !into.box().contains(region))
-      throw Error{ErrorCode::contract, "box " + to_string(region) + " was read from part " +
-                                           std::to_string(info.part) + " of the result of " + name +
-                                           ", which covers " + to_string(info.box) +
-                                           " (there are no such voxels); read inside it"};
-  }
-
-  /// The columns of a row group of a table, one after the other: use(column, bytes).
-  template <class Use>
-  void for_each_column(const BundlePart& part, Use&& use) const {
-    const Section& section = part.sections.front();
-    const std::vector<std::size_t> widths = column_widths(part.info);
-    Bytes previous;
-    std::vector<std::size_t> chunks(section.chunks.size());
-    for (std::size_t i = 0; i < chunks.size(); ++i) chunks[i] = i;
-    fetch(part, section, chunks, [&](std::size_t chunk, std::span<const std::byte> packed) {
-      const std::size_t group = chunk / widths.size(), column = chunk % widths.size();
-      const auto rows = static_cast<std::size_t>(
-          std::min(rows_per_group, part.info.count - static_cast<std::uint64_t>(group) * rows_per_group));
-      Bytes values(rows * widths[column]);
-      const bool comparable = column > 0 && previous.size() == values.size();
-      unpack_column(packed, widths[column], comparable ? previous : std::span<const std::byte>{}, values);
-      use(group, column, values);
-      previous = std::move(values);
-    });
-  }
-};
-
 BundleReader::BundleReader(Read read, std::uint64_t length_bytes, std::uint64_t key, std::string name)
-    : BundleReader{Source{std::move(read), length_bytes, key, std::move(name), {}, nullptr}} {}
+    : BundleReader{BundleSource{std::move(read), length_bytes, key, std::move(name), {}, nullptr}} {}
 
 BundleReader::BundleReader(std::shared_ptr<const PackReader> packs, const Location& location,
                            std::uint64_t key, std::string name, std::shared_ptr<ChunkCache> cache)
-    : BundleReader{Source{
+    : BundleReader{BundleSource{
           [packs = std::move(packs), location](std::uint64_t offset, std::span<std::byte> into) {
             packs->read(location, offset, into);
           },
           location.length, key, std::move(name) + " in " + to_string(location), location, std::move(cache)}} {
 }
 
-BundleReader::BundleReader(Source made) : source_{std::make_shared<const Source>(std::move(made))} {
-  const Source& source = *source_;
+BundleReader::BundleReader(BundleSource made)
+    : source_{std::make_shared<const BundleSource>(std::move(made))} {
+  const BundleSource& source = *source_;
   BundleHeader header;
   if (source.length_bytes < sizeof header)
     source.corrupt("", "it is too short for a bundle (it was damaged); it will be made again");
@@ -396,11 +241,8 @@ Bytes BundleReader::blob(std::uint32_t number) const {
 
 void BundleReader::verify() const {
   for (const BundlePart& part : directory_->parts)
-    for (const Section& section : part.sections) {
-      std::vector<std::size_t> chunks(section.chunks.size());
-      for (std::size_t i = 0; i < chunks.size(); ++i) chunks[i] = i;
-      source_->fetch(part, section, chunks, [](std::size_t, std::span<const std::byte>) {});
-    }
+    for (const Section& section : part.sections)
+      source_->fetch_all(part, section, [](std::size_t, std::span<const std::byte>) {});
 }
 
 }  // namespace petavox

@@ -1,25 +1,21 @@
 #include "petavox/io/output_root.hpp"
 
-#include "petavox/base/hash.hpp"
-#include "petavox/io/beneath.hpp"
+#include "petavox/io/output_root_state.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <cstdio>
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace petavox {
+
+using detail::leaf_of, detail::parent_of, detail::sync_directory_file, detail::temporary_prefix;
+
 namespace {
 
-constexpr std::string_view temporary_prefix = ".tmp-";
 constexpr std::size_t max_name_bytes = 1024, max_part_bytes = 255;
 constexpr int max_tree_depth = 64;
 
@@ -29,37 +25,6 @@ constexpr int max_tree_depth = 64;
     if (static_cast<unsigned char>(c) < 0x20) c = '?';
   throw Error{ErrorCode::io, "the file name \"" + shown + "\" " + problem +
                                  " (files of a run stay inside its directory); use a plain relative name"};
-}
-
-std::string unique_suffix() {
-  static std::atomic<std::uint64_t> counter{0};
-  std::array<std::uint64_t, 2> random{};
-  if (::getrandom(random.data(), sizeof random, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof random)) {
-    // Early at boot there may be no entropy: time and process id do, as the name is made with O_EXCL.
-    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-    random = {mix64(static_cast<std::uint64_t>(now)), mix64(static_cast<std::uint64_t>(::getpid()))};
-  }
-  random[0] += counter.fetch_add(1, std::memory_order_relaxed);
-  return to_hex(random[0]) + to_hex(random[1]);
-}
-
-/// fsync of a directory. Some file systems know no such thing and say EINVAL: there it is not needed.
-void sync_directory_file(const File& directory) {
-  while (::fsync(directory.descriptor()) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EINVAL || errno == ENOTSUP) return;
-    throw system_error("make durable", directory.path(), errno);
-  }
-}
-
-std::string parent_of(std::string_view name) {
-  const auto slash = name.rfind('/');
-  return slash == std::string_view::npos ? std::string{} : std::string{name.substr(0, slash)};
-}
-
-std::string leaf_of(std::string_view name) {
-  const auto slash = name.rfind('/');
-  return std::string{slash == std::string_view::npos ? name : name.substr(slash + 1)};
 }
 
 std::vector<std::string> entries_of(const File& directory) {
@@ -105,37 +70,6 @@ void remove_all_in(const File& directory, int depth) {
   }
 }
 
-/// Gives the file a second name that must not exist, and takes the first one away. False if it is taken.
-bool move_into_place(const File& directory, const std::string& from, const std::string& to) {
-  const int fd = directory.descriptor();
-  const std::string path = directory.path() + "/" + to;
-  const int error = ::linkat(fd, from.c_str(), fd, to.c_str(), 0) == 0 ? 0 : errno;
-  if (error == EPERM || error == EOPNOTSUPP || error == ENOSYS || error == EMLINK) {
-    if (::renameat2(fd, from.c_str(), fd, to.c_str(), RENAME_NOREPLACE) != 0) {
-      if (errno == EEXIST) return false;
-      if (errno == EINVAL || errno == ENOSYS)
-        throw Error{ErrorCode::io, "cannot publish " + path +
-                                       " (the file system has neither hard links nor a rename that keeps "
-                                       "existing files); choose an output directory on another one"};
-      throw system_error("publish", path, errno);
-    }
-    sync_directory_file(directory);
-    return true;
-  }
-  if (error != 0 && error != EEXIST) throw system_error("publish", path, error);
-  // The answer of a network file system may be that of a repeated request: two names of one file tell.
-  struct stat ours {
-  }, theirs{};
-  if (::fstatat(fd, from.c_str(), &ours, AT_SYMLINK_NOFOLLOW) != 0 ||
-      ::fstatat(fd, to.c_str(), &theirs, AT_SYMLINK_NOFOLLOW) != 0)
-    throw system_error("publish", path, errno);
-  if (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev || ours.st_nlink < 2) return false;
-  if (::unlinkat(fd, from.c_str(), 0) != 0 && errno != ENOENT)
-    throw system_error("remove the temporary name of", path, errno);
-  sync_directory_file(directory);
-  return true;
-}
-
 }  // namespace
 
 void check_relative_name(std::string_view name) {
@@ -153,58 +87,6 @@ void check_relative_name(std::string_view name) {
     rest.remove_prefix(slash + 1);
   }
 }
-
-struct OutputRoot::State {
-  std::string path;
-  File directory;
-  detail::Resolver resolver;
-
-  std::string full(std::string_view name) const {
-    return name.empty() ? path : path + "/" + std::string{name};
-  }
-  /// An invalid File if it does not exist.
-  File find_directory(std::string_view name) const {
-    if (!name.empty()) check_relative_name(name);
-    return detail::open_directory_beneath(directory.descriptor(), name, full(name), resolver);
-  }
-  File open_directory(std::string_view name) const {
-    File found = find_directory(name);
-    if (!found.is_open()) throw system_error("open", full(name), ENOENT);
-    return found;
-  }
-  /// The directory of a file.
-  File parent(std::string_view name) const {
-    check_relative_name(name);
-    return open_directory(parent_of(name));
-  }
-  /// An invalid File if there is none of that name and `flags` do not create it.
-  File open_file(std::string_view name, int flags) const {
-    check_relative_name(name);
-    const File at = find_directory(parent_of(name));
-    if (!at.is_open()) {
-      if ((flags & O_CREAT) != 0) throw system_error("create", full(name), ENOENT);
-      return {};
-    }
-    // O_NONBLOCK: opening a FIFO must not wait for its other end. It means nothing to regular files.
-    int fd;
-    do {
-      fd =
-          ::openat(at.descriptor(), leaf_of(name).c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-    } while (fd < 0 && errno == EINTR);
-    if (fd < 0) {
-      if (errno == ENOENT && (flags & O_CREAT) == 0) return {};
-      throw system_error((flags & O_CREAT) != 0 ? "create" : "open", full(name), errno);
-    }
-    File file{fd, full(name)};
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) throw system_error("examine", file.path(), errno);
-    if (!S_ISREG(status.st_mode))
-      throw Error{ErrorCode::io, file.path() +
-                                     " is not a regular file (reading it could block or do harm); "
-                                     "remove it"};
-    return file;
-  }
-};
 
 OutputRoot OutputRoot::create(const std::string& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
@@ -334,75 +216,6 @@ void OutputRoot::remove_temporaries(std::string_view directory) const {
 
 void OutputRoot::sync_directory(std::string_view directory) const {
   sync_directory_file(state_->open_directory(directory));
-}
-
-std::string OutputRoot::temporary_name(std::string_view name) const {
-  const std::string directory = parent_of(name);
-  return (directory.empty() ? "" : directory + "/") + std::string{temporary_prefix} + unique_suffix();
-}
-
-bool OutputRoot::try_publish_written(std::string_view temporary, std::string_view name) const {
-  check_relative_name(temporary);
-  if (parent_of(temporary) != parent_of(name))
-    throw Error{ErrorCode::internal,
-                "a file was to be published from another directory (a bug in petavox); "
-                "please report it"};
-  return move_into_place(state_->parent(name), leaf_of(temporary), leaf_of(name));
-}
-
-bool OutputRoot::try_publish(std::string_view name, const std::function<void(File&)>& write) const {
-  check_relative_name(name);
-  const std::string temporary = temporary_name(name);
-  try {
-    File file = create_new(temporary);
-    write(file);
-    file.sync();
-    file.close();
-    if (try_publish_written(temporary, name)) return true;
-  } catch (...) {
-    discard(temporary);
-    throw;
-  }
-  discard(temporary);
-  return false;
-}
-
-bool OutputRoot::try_publish(std::string_view name, std::span<const std::byte> bytes) const {
-  return try_publish(name, [&](File& file) { file.write_all(bytes); });
-}
-
-void OutputRoot::publish_file(std::string_view name, const std::function<void(File&)>& write) const {
-  if (!try_publish(name, write)) throw system_error("publish", state_->full(name), EEXIST);
-}
-
-void OutputRoot::publish_file(std::string_view name, std::span<const std::byte> bytes) const {
-  publish_file(name, [&](File& file) { file.write_all(bytes); });
-}
-
-void OutputRoot::atomically_replace(std::string_view name, std::span<const std::byte> bytes) const {
-  check_relative_name(name);
-  const std::string temporary = temporary_name(name);
-  try {
-    File file = create_new(temporary);
-    file.write_all(bytes);
-    file.sync();
-    file.close();
-    const File at = state_->parent(name);
-    if (::renameat(at.descriptor(), leaf_of(temporary).c_str(), at.descriptor(), leaf_of(name).c_str()) != 0)
-      throw system_error("replace", state_->full(name), errno);
-    sync_directory_file(at);
-  } catch (...) {
-    discard(temporary);
-    throw;
-  }
-}
-
-void OutputRoot::discard(std::string_view temporary) const noexcept {
-  try {
-    (void)remove(temporary);
-  } catch (...) {
-    // The error that led here is the one to report; remove_temporaries() finds what is left.
-  }
 }
 
 }  // namespace petavox
