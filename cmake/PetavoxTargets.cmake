@@ -37,7 +37,7 @@ endfunction()
 
 # petavox_add_test(name SOURCES … LIBS … [RANKS 1 2 4] [TIMEOUT s] [LABELS …])
 # A GoogleTest program; with RANKS, one test for each rank count under mpirun (its main comes from
-# tests/ranks_main.cpp and the result is the maximum over ranks).
+# tests/ranks/main.cpp and the result is the maximum over ranks).
 function(petavox_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 T "" "TIMEOUT" "SOURCES;LIBS;RANKS;LABELS")
   if(NOT T_TIMEOUT)
@@ -52,7 +52,7 @@ function(petavox_add_test name)
       add_test(NAME ${name}.np${n}
         COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${n} ${PETAVOX_MPIEXEC_FLAGS} $<TARGET_FILE:${name}>)
       set_tests_properties(${name}.np${n} PROPERTIES PROCESSORS ${n} TIMEOUT ${T_TIMEOUT}
-        LABELS "ranks;${T_LABELS}" ENVIRONMENT "${PETAVOX_MPI_ENVIRONMENT}")
+        LABELS "ranks;${T_LABELS}" ENVIRONMENT "${PETAVOX_RANKS_ENVIRONMENT}")
     endforeach()
   else()
     target_link_libraries(${name} PRIVATE GTest::gtest_main)

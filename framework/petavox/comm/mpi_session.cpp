@@ -3,6 +3,7 @@
 #include "petavox/base/log.hpp"
 #include "petavox/comm/mpi_detail.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -68,7 +69,7 @@ int run_guarded(int& argc, char**& argv, const std::function<int(Communicator&)>
     // The others may be waiting for this rank, and only an abort frees them.
     if (threw && comm->size() > 1) comm->abort(code);
     if (detail::lost_peer(*comm)) detail::end_without_finalize(code, detail::Reach::this_rank);
-    if (!comm->flush()) {
+    if (!comm->flush(std::chrono::minutes{1})) {
       log::error(
           "messages that nobody received at the end of the run (MPI would wait for ever); please report it");
       comm->abort(code == 0 ? static_cast<int>(ExitCode::internal) : code);

@@ -19,7 +19,7 @@ TEST(MpiKit, keeps_every_promise) { run_kit(testing::world()); }
 
 // The split that messages over 2 GiB need, at 100 bytes, with few parts under way at once.
 TEST(MpiKit, keeps_every_promise_in_small_parts) {
-  const auto comm = make_mpi_communicator({.part_bytes = 100, .max_in_flight = 3});
+  const auto comm = make_mpi_communicator({.part_bytes = 100, .max_in_flight = 8});
   run_kit(*comm);
 }
 
