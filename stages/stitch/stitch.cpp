@@ -4,6 +4,8 @@
 
 #include "stages/stitch/kernel.hpp"
 
+#include <unordered_map>
+
 namespace petavox {
 namespace {
 
@@ -66,18 +68,29 @@ class NameWindows final : public Stage {
     if (!labels) return;
     LabelArray& out = outputs.labels("fragments");
     const Box box = out.ids.box().intersect(labels->ids.box());
-    copy_box(labels->ids, out.ids, box);
-    out.names.assign(labels->names.size(), 0);
-    const auto ids = out.ids.view<std::uint32_t>();
-    inputs.core().for_each([&](Coord p) {
-      if (ids[p] != 0 && out.names[ids[p] - 1] == 0)
-        out.names[ids[p] - 1] = name_of_voxel(context.domain(), p);
-    });
-    const auto beyond = static_cast<Name>(context.domain().voxels());
+    const auto from = labels->ids.view<std::uint32_t>();
+    const auto to = out.ids.view<std::uint32_t>();
+    // The segmenter may have given one name to several ids, and ids may have no voxel left inside the mask.
+    std::vector<std::uint32_t> number(labels->names.size() + 1, 0);
+    std::unordered_map<Name, std::uint32_t> number_of_name;
     box.for_each([&](Coord p) {
-      if (ids[p] != 0 && out.names[ids[p] - 1] == 0)
-        out.names[ids[p] - 1] = beyond + name_of_voxel(context.domain(), p);
+      const std::uint32_t id = from[p];
+      if (id == 0) return;
+      if (number[id] == 0) {
+        const auto next = static_cast<std::uint32_t>(number_of_name.size() + 1);
+        number[id] = number_of_name.try_emplace(labels->names[id - 1], next).first->second;
+      }
+      to[p] = number[id];
     });
+    out.names.assign(number_of_name.size(), 0);
+    const auto name_by_first_voxel = [&](const Box& where, Name beyond) {
+      where.for_each([&](Coord p) {
+        if (to[p] != 0 && out.names[to[p] - 1] == 0)
+          out.names[to[p] - 1] = beyond + name_of_voxel(context.domain(), p);
+      });
+    };
+    name_by_first_voxel(inputs.core(), 0);
+    name_by_first_voxel(box, static_cast<Name>(context.domain().voxels()));
   }
 
  private:

@@ -52,7 +52,7 @@ class Runner {
   void reduce(TreeReduction& reduction) {
     connect(reduction.contract(Setup{}));
     const Contract contract = reduction.contract(setup_);
-    const Partition partition = partition_of(setup_.domain, contract);
+    const Partition partition = partition_of_labels(contract);
     if (auto* tunable = dynamic_cast<TunableReduction*>(&reduction)) tunable->tune(options_.tuning);
 
     std::vector<NodeResult> results(partition.nodes.size());
@@ -139,6 +139,17 @@ class Runner {
     if (options_.guillotine_seed)
       return Partition::guillotine(domain, options_.guillotine_blocks, *options_.guillotine_seed);
     return Partition::regular(domain, options_.block_shape);
+  }
+
+  /// A reduction that reads labels works on the blocks in which these were written.
+  Partition partition_of_labels(const Contract& contract) const {
+    for (const InPort& in : contract.reads)
+      if (in.kind == PortKind::labels && connected_.contains(in.name)) {
+        const Partition& blocks = connected_.at(in.name).label_blocks().partition;
+        if (!blocks.cores.empty()) return blocks;
+        break;
+      }
+    return partition_of(setup_.domain, contract);
   }
 
   std::vector<std::size_t> shuffled(std::size_t count) const {

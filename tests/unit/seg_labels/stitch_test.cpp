@@ -3,6 +3,8 @@
 #include "petavox/testing/random_inputs.hpp"
 #include "petavox/testing/stage_kit.hpp"
 
+#include "stages/relabel/relabel.hpp"
+#include "stages/size_filter/size_filter.hpp"
 #include "stages/stitch/kernel.hpp"
 
 #include <map>
@@ -162,6 +164,54 @@ TEST(Stitch, DoesNotDependOnTheBlocks) {
   };
   options.rounds = 8;
   EXPECT_TRUE(testing::check_stage_type(whole_chain(subvolume, overlap, 9), options));
+}
+
+/// The only object of each subvolume, in slices of two ids along x.
+class Slices final : public Stage {
+ public:
+  Contract contract(const Setup&) const override {
+    Contract c;
+    c.reads.push_back({.name = "image", .accepts = {DType::u8}});
+    c.writes.push_back({.name = "labels", .kind = PortKind::labels, .window = Halo::uniform(1)});
+    c.subvolume = {4, 4, 4};
+    return c;
+  }
+  void run(const BlockInputs&, BlockOutputs& outputs, const BlockContext&) const override {
+    LabelArray& out = outputs.labels("labels");
+    out.names = {77, 77, 5};  // the last has no voxel
+    out.ids.box().for_each(
+        [&](Coord p) { out.ids.view<std::uint32_t>()[p] = 1 + static_cast<std::uint32_t>(p.x) % 2; });
+  }
+};
+
+TEST(Stitch, TakesSeveralIdsOfOneName) {
+  StageProgram program = testing::make_program(stitch_stage(), {{"subvolume", "4"}, {"overlap", "1"}});
+  program.steps.emplace(program.steps.begin(), std::make_unique<Slices>());
+  const Box domain = Box::from({0, 0, 0}, {4, 9, 10});
+  const auto found =
+      testing::run_in_memory(program, {{"image", MemoryValue::image(Array{DType::u8, domain})}})
+          .at("stitched");
+  for (const Name name : found.voxels().view<std::uint64_t>().channel()) ASSERT_EQ(name, 1U);
+}
+
+TEST(Stitch, ItsLabelsCanBeFilteredAndNumbered) {
+  const Extent subvolume{3, 4, 5}, overlap{1, 2, 2};
+  const Box domain = Box::from({-3, 5, 2}, {9, 8, 7});
+  const testing::MemoryValues inputs{{"image", MemoryValue::image(testing::random_labels(domain, 7, 4))}};
+  const auto chain = [&](Extent block_shape) {
+    MemoryRunOptions options;
+    options.block_shape = block_shape;
+    const auto stitched =
+        run_in_memory(testing::make_program(whole_chain(subvolume, overlap, 9),
+                                            {{"subvolume", list(subvolume)}, {"overlap", list(overlap)}}),
+                      inputs, options);
+    const auto filtered =
+        run_in_memory(testing::make_program(size_filter_stage(), {{"min_size", "9"}, {"connected", "false"}}),
+                      {{"segments", stitched.at("stitched")}}, options);
+    return run_in_memory(testing::make_program(relabel_stage(), {{"dense", "true"}}),
+                         {{"segments", filtered.at("labels")}}, options);
+  };
+  EXPECT_TRUE(testing::same_values(chain({64, 64, 64}), chain({2, 3, 4})));
 }
 
 TEST(Stitch, TiesGoToTheSmallerName) {
