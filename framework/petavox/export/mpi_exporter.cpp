@@ -63,8 +63,10 @@ class SharedFile {
   void close() {
     comm_.agree([&] {
       const hdf5::Lock lock;
-      if (H5Fflush(file_.id(), H5F_SCOPE_GLOBAL) < 0 || !dataset_.close() || !file_.close())
-        hdf5::fail("cannot finish " + path_, check_disk);
+      const std::string problem = "cannot finish " + path_;
+      if (H5Fflush(file_.id(), H5F_SCOPE_GLOBAL) < 0) hdf5::fail(problem, check_disk);
+      dataset_.close_written(problem, check_disk);
+      file_.close_written(problem, check_disk);
     });
   }
 

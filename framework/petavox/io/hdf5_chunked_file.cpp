@@ -11,6 +11,10 @@
 #include <cstdio>
 #include <limits>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace petavox::hdf5 {
 namespace {
 
@@ -112,15 +116,52 @@ Handle create_dataset(const Handle& file, const ChunkedLayout& layout, const Han
              H5Dclose, problem, check_disk);
 }
 
-ChunkedFile::ChunkedFile(const std::string& path, const ChunkedLayout& layout)
-    : path_{path}, with_channels_{layout.channels > 1} {
+NewFile::NewFile(const std::string& path) : path_{path} {
   const Lock lock;
-  check_dataset_path(layout.dataset);
-  const Handle access = writing_access(), file_creation = plain_file_creation(),
-               creation = creation_list(layout);
-  file_ = own(H5Fcreate(path.c_str(), H5F_ACC_EXCL, file_creation.id(), access.id()), H5Fclose,
-              "cannot make the file " + path, check_disk);
-  dataset_ = create_dataset(file_, layout, creation);
+  const Handle access = writing_access(), creation = plain_file_creation();
+  handle_ = own(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()), H5Fclose,
+                "cannot make the file " + path, check_disk);
+}
+
+void NewFile::close() {
+  const Lock lock;
+  const std::string problem = "cannot finish the file " + path_;
+  try {
+    // Flushing tells why it failed; closing then only frees.
+    if (H5Fflush(handle_.id(), H5F_SCOPE_LOCAL) < 0) fail(problem, check_disk);
+  } catch (...) {
+    abandon();
+    throw;
+  }
+  handle_.close_written(problem, check_disk);
+}
+
+void NewFile::abandon() noexcept {
+  if (!handle_.valid()) return;
+  try {
+    const Lock lock;
+    void* where = nullptr;
+    if (H5Fget_vfd_handle(handle_.id(), H5P_DEFAULT, &where) >= 0 && where != nullptr) {
+      const int memory = ::memfd_create("petavox-abandoned", MFD_CLOEXEC);
+      if (memory >= 0) {
+        ::dup3(memory, *static_cast<int*>(where), O_CLOEXEC);
+        ::close(memory);
+      }
+    }
+  } catch (...) {
+    // Without the lock nothing can be done; closing reports for itself.
+  }
+}
+
+ChunkedFile::ChunkedFile(const std::string& path, const ChunkedLayout& layout)
+    : path_{path}, file_{path}, with_channels_{layout.channels > 1} {
+  try {
+    const Lock lock;
+    dataset_ = create_dataset(file_.handle(), layout, creation_list(layout));
+  } catch (...) {
+    file_.abandon();
+    throw;
+  }
 }
 
 void ChunkedFile::put_chunk(int channel, Coord first, std::span<const std::byte> stored) {
@@ -139,21 +180,20 @@ void ChunkedFile::put_table(const std::string& name, std::span<const std::uint64
   const Handle space = own(H5Screate_simple(1, &count, nullptr), H5Sclose, problem, report_bug);
   const Handle creation = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, problem, report_bug);
   H5Pset_obj_track_times(creation.id(), false);
-  Handle table = own(H5Dcreate2(file_.id(), name.c_str(), H5T_STD_U64LE, space.id(), H5P_DEFAULT,
+  Handle table = own(H5Dcreate2(file_.handle().id(), name.c_str(), H5T_STD_U64LE, space.id(), H5P_DEFAULT,
                                 creation.id(), H5P_DEFAULT),
                      H5Dclose, problem, check_disk);
-  if (H5Dwrite(table.id(), H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0 ||
-      !table.close())
+  if (H5Dwrite(table.id(), H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
     fail(problem, check_disk);
+  table.close_written(problem, check_disk);
 }
 
 void ChunkedFile::close() {
   const Lock lock;
-  const std::string problem = "cannot finish the file " + path_;
-  // Flushing tells why it failed; closing then only frees.
-  if (H5Fflush(file_.id(), H5F_SCOPE_LOCAL) < 0) fail(problem, check_disk);
-  if (!dataset_.close() || !file_.close())
-    throw Error{ErrorCode::io, problem + " (closing it failed); " + check_disk, true};
+  // Before the dataset is closed: what fails then can still be abandoned.
+  if (H5Fflush(file_.handle().id(), H5F_SCOPE_LOCAL) < 0) fail("cannot finish the file " + path_, check_disk);
+  dataset_.close_written("cannot finish the file " + path_, check_disk);
+  file_.close();
 }
 
 Extent piece_shape(Extent chunk, Extent limit, std::size_t voxel_bytes, std::size_t budget_bytes) {

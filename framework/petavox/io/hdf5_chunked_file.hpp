@@ -33,12 +33,37 @@ Handle create_dataset(const Handle& file, const ChunkedLayout& layout, const Han
 /// least of a signed one, NaN of a float: what another program shows where a shard is missing.
 void set_fill_value(hid_t creation, DType dtype);
 
+/// A file in the making. The library cannot forget a file that it fails to write (the disk is full): closing
+/// fails, and the process crashes when it ends. So a file that is not wanted any more is first turned into
+/// one in memory.
+class NewFile {
+ public:
+  /// Throws Error{io} if the file exists or cannot be made.
+  explicit NewFile(const std::string& path);
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  ~NewFile() { abandon(); }
+
+  const Handle& handle() const { return handle_; }
+  /// Expects that all objects in it are closed. Throws Error{io} or Error{resource}: the file is then
+  /// abandoned.
+  void close();
+  /// What is still unwritten goes nowhere. Objects in it are to be closed after this and before the file.
+  void abandon() noexcept;
+
+ private:
+  std::string path_;
+  Handle handle_;
+};
+
 class ChunkedFile {
  public:
   /// Throws Error{io} if the file exists or cannot be made.
   ChunkedFile(const std::string& path, const ChunkedLayout& layout);
+  ChunkedFile(const ChunkedFile&) = delete;
+  ChunkedFile& operator=(const ChunkedFile&) = delete;
+  ~ChunkedFile() { file_.abandon(); }
 
-  const Handle& file() const { return file_; }
   const Handle& dataset() const { return dataset_; }
   /// Stores a whole chunk as encode_chunk() made it; `first` is its first voxel, in the dataset's
   /// coordinates.
@@ -50,7 +75,8 @@ class ChunkedFile {
 
  private:
   std::string path_;
-  Handle file_, dataset_;
+  NewFile file_;
+  Handle dataset_;
   bool with_channels_ = false;
 };
 

@@ -21,7 +21,9 @@ std::recursive_mutex& library_mutex() {
 }
 
 void initialise() {
-  if (H5open() < 0)
+  // Every file is closed by its owner. What the library would find at the end of the process is a file that
+  // could not be closed, and freeing it again would crash.
+  if (H5dont_atexit() < 0 || H5open() < 0)
     throw Error{ErrorCode::internal,
                 "the HDF5 library does not start (no volume can be read or written); check the installation"};
   // Must be repeated here and not once at start-up: an application may have changed it.
@@ -81,16 +83,18 @@ Lock::Lock() : lock_{library_mutex()} {
   static_cast<void>(once);
 }
 
-bool Handle::close() noexcept {
-  if (id_ < 0) return true;
+void Handle::close() noexcept {
+  if (id_ < 0) return;
   try {
     const Lock lock;
-    const bool good = close_(std::exchange(id_, H5I_INVALID_HID)) >= 0;
-    if (!good) H5Eclear2(H5E_DEFAULT);
-    return good;
+    if (close_(std::exchange(id_, H5I_INVALID_HID)) < 0) H5Eclear2(H5E_DEFAULT);
   } catch (...) {
-    return false;
+    // No lock: the identifier is lost, which is all that can happen.
   }
+}
+
+void Handle::close_written(const std::string& problem, const std::string& what_to_do) {
+  if (id_ >= 0 && close_(std::exchange(id_, H5I_INVALID_HID)) < 0) fail(problem, what_to_do);
 }
 
 std::string last_error() { return text_of(take_stack()); }

@@ -44,9 +44,11 @@ class Handle {
 
   hid_t id() const { return id_; }
   bool valid() const { return id_ >= 0; }
-  /// False if the library reports an error: for a file that was written, its content is then not to be
-  /// trusted.
-  bool close() noexcept;
+  /// Ignores errors, which matter only for what was written.
+  void close() noexcept;
+  /// Throws as fail() if the library reports an error: what was written is then not to be trusted. Expects a
+  /// Lock.
+  void close_written(const std::string& problem, const std::string& what_to_do);
 
  private:
   hid_t id_ = H5I_INVALID_HID;

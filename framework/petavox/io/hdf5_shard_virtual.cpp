@@ -116,11 +116,7 @@ void write_virtual_dataset(const std::filesystem::path& file, const std::string&
   const hdf5::TemporaryFile temporary{hdf5::temporary_beside(file)};
   {
     const hdf5::Lock lock;
-    const char* advice = "check the directory, its permissions and the space left";
-    const Handle access = hdf5::writing_access(), file_creation = hdf5::plain_file_creation();
-    Handle made =
-        hdf5::own(H5Fcreate(temporary.path().c_str(), H5F_ACC_EXCL, file_creation.id(), access.id()),
-                  H5Fclose, "cannot make " + file.string(), advice);
+    hdf5::NewFile made{temporary.path().string()};
     const Handle creation = mapping_list(spec, relative, records);
     const hdf5::ChunkedLayout layout{dataset.starts_with('/') ? dataset : "/" + dataset,
                                      spec.dtype,
@@ -128,12 +124,18 @@ void write_virtual_dataset(const std::filesystem::path& file, const std::string&
                                      spec.layout.domain.shape(),
                                      Extent::cube(1),
                                      {}};
-    Handle virtual_dataset = hdf5::create_dataset(made, layout, creation);
+    Handle virtual_dataset = hdf5::create_dataset(made.handle(), layout, creation);
     hdf5::write_public_attributes(virtual_dataset.id(), spec.voxel_size_nm, spec.channels,
                                   spec.layout.domain.begin);
     hdf5::write_shard_attributes(virtual_dataset.id(), spec, records);
-    if (H5Fflush(made.id(), H5F_SCOPE_LOCAL) < 0 || !virtual_dataset.close() || !made.close())
-      hdf5::fail("cannot write " + file.string(), advice);
+    try {
+      virtual_dataset.close_written("cannot write " + file.string(),
+                                    "check the directory, its permissions and the space left");
+    } catch (...) {
+      made.abandon();
+      throw;
+    }
+    made.close();
   }
   hdf5::publish_written(temporary.path(), file, true);
 }

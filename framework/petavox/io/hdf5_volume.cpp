@@ -1,8 +1,8 @@
 #include "petavox/io/hdf5_volume.hpp"
 
 #include "petavox/io/chunk_cache.hpp"
-#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/chunk_copy.hpp"
+#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/hdf5_dataset.hpp"
 #include "petavox/io/hdf5_petavox.hpp"
 #include "petavox/io/hdf5_virtual_volume.hpp"

@@ -13,7 +13,10 @@ namespace petavox {
 
 struct Hdf5Writer::State {
   explicit State(std::filesystem::path target)
-      : name{std::move(target)}, temporary{hdf5::temporary_beside(name)} {}
+      : name{std::move(target)}, temporary{hdf5::temporary_beside(name)}, file{temporary.path().string()} {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { file.abandon(); }
 
   struct Open {
     Hdf5DatasetSpec spec;
@@ -21,18 +24,11 @@ struct Hdf5Writer::State {
   };
   std::filesystem::path name;
   hdf5::TemporaryFile temporary;
-  hdf5::Handle file;
+  hdf5::NewFile file;
   std::vector<Open> datasets;
 };
 
-Hdf5Writer::Hdf5Writer(std::filesystem::path file) : state_{std::make_unique<State>(std::move(file))} {
-  const hdf5::Lock lock;
-  const hdf5::Handle access = hdf5::writing_access(), creation = hdf5::plain_file_creation();
-  state_->file =
-      hdf5::own(H5Fcreate(state_->temporary.path().c_str(), H5F_ACC_EXCL, creation.id(), access.id()),
-                H5Fclose, "cannot make the file " + state_->name.string(),
-                "check the directory, its permissions and the space left");
-}
+Hdf5Writer::Hdf5Writer(std::filesystem::path file) : state_{std::make_unique<State>(std::move(file))} {}
 Hdf5Writer::~Hdf5Writer() = default;
 Hdf5Writer::Hdf5Writer(Hdf5Writer&&) noexcept = default;
 Hdf5Writer& Hdf5Writer::operator=(Hdf5Writer&&) noexcept = default;
@@ -48,7 +44,7 @@ int Hdf5Writer::add(const Hdf5DatasetSpec& given) {
   }
   const hdf5::ChunkedLayout layout{spec.dataset, spec.dtype, 1, spec.shape, spec.chunk_shape, spec.codec};
   const hdf5::Lock lock;
-  hdf5::Handle dataset = hdf5::create_dataset(state_->file, layout, hdf5::creation_list(layout));
+  hdf5::Handle dataset = hdf5::create_dataset(state_->file.handle(), layout, hdf5::creation_list(layout));
   hdf5::write_public_attributes(dataset.id(), spec.voxel_size_nm, 1, {});
   state_->datasets.push_back({std::move(spec), std::move(dataset)});
   return static_cast<int>(state_->datasets.size()) - 1;
@@ -87,10 +83,9 @@ void Hdf5Writer::publish(bool overwrite) {
   const hdf5::Lock lock;
   const std::string problem = "cannot finish the file " + state_->name.string();
   const std::string advice = "check the directory and the space left";
-  if (H5Fflush(state_->file.id(), H5F_SCOPE_LOCAL) < 0) hdf5::fail(problem, advice);
-  for (auto& open : state_->datasets)
-    if (!open.dataset.close()) throw Error{ErrorCode::io, problem + " (closing it failed); " + advice, true};
-  if (!state_->file.close()) throw Error{ErrorCode::io, problem + " (closing it failed); " + advice, true};
+  if (H5Fflush(state_->file.handle().id(), H5F_SCOPE_LOCAL) < 0) hdf5::fail(problem, advice);
+  for (auto& open : state_->datasets) open.dataset.close_written(problem, advice);
+  state_->file.close();
   hdf5::publish_written(state_->temporary.path(), state_->name, overwrite);
 }
 
