@@ -34,7 +34,7 @@ MPI_ENV = {
 CONFIG = """petavox: 1
 input: {phantom: {shape: [48, 64, 64], seed: 3}}
 blocks: {shape: [16, 16, 16]}
-output: {dir: out, keep: all, shard_shape: [32, 32, 32], chunk_shape: [16, 16, 16]}
+output: {dir: out, keep: all, final: {shard_shape: [32, 32, 32], chunk_shape: [16, 16, 16]}}
 run: {lease_s: 600}
 stages:
   affinities: {kind: membrane, high_values: join}
@@ -46,7 +46,7 @@ stages:
 FAULT_CONFIG = """petavox: 1
 input: {phantom: {shape: [48, 64, 64], seed: 3}}
 blocks: {shape: [24, 32, 32]}
-output: {dir: out, shard_shape: [24, 32, 32], chunk_shape: [8, 32, 32]}
+output: {dir: out, final: {shard_shape: [24, 32, 32], chunk_shape: [8, 32, 32]}}
 run: {lease_s: 3}
 stages:
   fault: {fault: FAULT, at: [30, 40, 40]}

@@ -8,6 +8,7 @@
 #include "petavox/run/volume_access.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -69,6 +70,45 @@ std::optional<ManifestVolume> finish_volume(const FinishContext& context, int st
   return entry;
 }
 
+/// "<generation>" of a file that this or an earlier launch made, from its name; nothing for other names.
+std::optional<std::uint32_t> generation_of(const std::string& name, std::size_t dots_before) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < dots_before; ++i) {
+    at = name.find('.', at);
+    if (at == std::string::npos) return std::nullopt;
+    ++at;
+  }
+  std::uint32_t generation = 0;
+  const auto [end, error] = std::from_chars(name.data() + at, name.data() + name.size(), generation);
+  if (error != std::errc{} || end == name.data() + name.size() || *end != '.') return std::nullopt;
+  return generation;
+}
+
+/// Removes shards that lost a race, and intermediates that nobody will read again. Never what a master may
+/// have made that might still be at work: a newer one, or an older one that is not known to be gone.
+void clear_away(const FinishContext& context, const Manifest& manifest) {
+  const auto mine = [&](std::optional<std::uint32_t> generation) {
+    if (!generation) return false;
+    return *generation == context.generation ||
+           (context.predecessors_gone && *generation < context.generation);
+  };
+  std::vector<std::string> kept;
+  for (const ManifestVolume& v : manifest.volumes)
+    for (const ManifestShard& shard : v.shards) kept.push_back(shard.file);
+  std::sort(kept.begin(), kept.end());
+  for (const ManifestVolume& v : manifest.volumes) {
+    const std::string directory = shard_directory(v.name);
+    for (const std::string& name : context.root.list(directory)) {
+      const std::string file = directory + "/" + name;
+      if (mine(generation_of(name, 1)) && !std::binary_search(kept.begin(), kept.end(), file))
+        context.root.remove(file);
+    }
+  }
+  if (context.plan.config().keep == KeepMode::all || context.options.keep_packs) return;
+  for (const std::string& name : context.root.list("packs"))
+    if (mine(generation_of(name, 0))) context.root.remove("packs/" + name);
+}
+
 }  // namespace
 
 Hash128 combined_digest(std::vector<VolumeReport> volumes) {
@@ -117,19 +157,7 @@ void finish_run(const FinishContext& context, RunReport& report) {
   manifest.provenance = provenance_of(context.plan);
   write_manifest(context.root, manifest);
   context.root.atomically_replace("COMPLETE", bytes_of(to_hex(context.plan.fingerprint()) + "\n"));
-  // Shard files that lost a race, and intermediates that nobody will read again.
-  std::vector<std::string> kept;
-  for (const ManifestVolume& v : manifest.volumes)
-    for (const ManifestShard& shard : v.shards) kept.push_back(shard.file);
-  std::sort(kept.begin(), kept.end());
-  for (const ManifestVolume& v : manifest.volumes) {
-    const std::string directory = shard_directory(v.name);
-    for (const std::string& name : context.root.list(directory))
-      if (!std::binary_search(kept.begin(), kept.end(), directory + "/" + name))
-        context.root.remove(directory + "/" + name);
-  }
-  if (context.plan.config().keep != KeepMode::all && !context.options.keep_packs)
-    context.root.remove_tree("packs");
+  clear_away(context, manifest);
 }
 
 }  // namespace petavox

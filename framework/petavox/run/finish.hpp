@@ -13,6 +13,8 @@ struct FinishContext {
   const OutputRoot& root;
   ResultIndex& index;
   const RunOptions& options;
+  std::uint32_t generation = 0;
+  bool predecessors_gone = false;  ///< no earlier master can still be at work
 };
 
 /// Writes the virtual dataset of each final volume whose shards are all there, the summaries, and, if nothing

@@ -30,6 +30,17 @@ JournalHeader header_of(const Plan& plan) {
   return header;
 }
 
+/// The next generation; also whether the master before it is known to be gone.
+JournalWriter acquire(const OutputRoot& root, const Plan& plan, bool& predecessors_gone) {
+  const MasterState before = state_of_newest_master(root);
+  const std::uint32_t newest = newest_generation(root);
+  JournalWriter journal = JournalWriter::acquire(root, header_of(plan));
+  predecessors_gone =
+      (before == MasterState::none || before == MasterState::dead || before == MasterState::this_process) &&
+      journal.generation() == newest + 1;
+  return journal;
+}
+
 SchedulerOptions scheduler_options(const Plan& plan) {
   SchedulerOptions options;
   options.max_attempts = plan.config().max_attempts;
@@ -101,7 +112,7 @@ Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& optio
       graph_{plan, options.schedule_seed},
       root_{root},
       options_{options},
-      journal_{JournalWriter::acquire(root, header_of(plan))},
+      journal_{acquire(root, plan, predecessors_gone_)},
       index_{root, journal_.generation(), task_counts(plan)},
       scheduler_{graph_, scheduler_options(plan)},
       totals_(plan.steps().size()),
@@ -262,6 +273,11 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       journal_.invalidated(outcome.culprit);
       index_.erase(outcome.culprit);
       scheduler_.invalidated(outcome.culprit);
+      if (++invalidations_[outcome.culprit] > plan_.config().max_attempts && fatal_.empty())
+        fatal_ = fmt::format(
+            "{}: its result was damaged or missing {} times in a row (the storage does not keep what is "
+            "written); check the disk of {}",
+            plan_.describe(outcome.culprit), invalidations_[outcome.culprit], root_.path());
       return;
     }
     case OutcomeKind::fatal:
@@ -280,9 +296,9 @@ std::vector<WorkerId> Master::tick() {
     if (journal_.superseded()) superseded_ = true;
     for (const auto& [worker, task] : scheduler_.expired(now())) {
       const auto rank = static_cast<std::uint32_t>(worker.value);
-      const std::string text =
-          fmt::format("{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
-                      plan_.describe(task), rank, plan_.config().lease_s);
+      const std::string text = fmt::format(
+          "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
+          plan_.describe(task), rank, plan_.config().lease_s);
       charges_[task].push_back(rank);
       journal_.lost({task, 0, rank});
       errors_[task] = text + "; correct the stage, or raise run.lease_s";
@@ -340,7 +356,11 @@ void Master::list_failures(RunReport& report) const {
 }
 
 RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
-  commit();
+  try {
+    commit();
+  } catch (const Error& error) {
+    if (fatal_.empty()) fatal_ = error.what();
+  }
   show_progress(true);
   RunReport report;
   report.generation = journal_.generation();
@@ -355,20 +375,24 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
                             counts.blocked, totals.seconds, totals.bytes_read, totals.bytes_written});
   }
   list_failures(report);
+  // The last look before results get their final names: only the newest master may give them.
+  superseded_ = superseded_ || journal_.superseded();
+  std::string trouble;
   if (!fatal_.empty()) {
     report.exit_code = ExitCode::io;
-    report.notes.push_back(fatal_);
+    trouble = fatal_ + "; what was finished is kept: run the same command again to resume";
   } else if (superseded_) {
     report.exit_code = ExitCode::io;
-    report.notes.push_back(
-        "another run of petavox has taken over this output directory (two masters would waste work); "
-        "wait for it to finish");
+    trouble =
+        fmt::format("another petavox has taken over {} (two masters would waste work); wait for it to finish",
+                    root_.path());
   } else if (!scheduler_.finished()) {
     report.exit_code = ExitCode::interrupted;
-    report.notes.push_back(interrupted ? "stopped on request; run the same command again to resume"
-                                       : "stopped before the end; run the same command again to resume");
+    report.notes.push_back(fmt::format("stopped {}; run the same command again to resume",
+                                       interrupted ? "on request" : "before the end"));
+    log::warning(report.notes.back());
   } else {
-    FinishContext context{plan_, inputs, root_, index_, options_};
+    FinishContext context{plan_, inputs, root_, index_, options_, journal_.generation(), predecessors_gone_};
     finish_run(context, report);
     if (report.complete) {
       std::string text;
@@ -377,7 +401,12 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
     }
     report.exit_code = report.failures.empty() ? ExitCode::done : ExitCode::failed_blocks;
   }
-  journal_.commit();
+  if (!trouble.empty()) {
+    log::error(trouble);
+    report.notes.push_back(trouble);
+  }
+  // Where the storage has failed, the records stay pending; their tasks run again.
+  if (fatal_.empty()) journal_.commit();
   report.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
   return report;
 }

@@ -43,6 +43,8 @@ class Master {
   void before_commit(std::function<void()> sync) { before_commit_ = std::move(sync); }
 
   bool finished() const { return scheduler_.finished(); }
+  /// Work may turn up at the next call of work_for() though nothing is running.
+  bool searching() const { return scheduler_.searching(); }
   bool idle() const { return scheduler_.idle(); }
   /// Why the run must stop before it is finished; empty if it need not.
   const std::string& fatal() const { return fatal_; }
@@ -76,6 +78,9 @@ class Master {
   ResultIndex index_;
   Scheduler scheduler_;
   std::vector<StepTotals> totals_;
+  /// No earlier master can still be at work: what it left unfinished may be cleared away.
+  bool predecessors_gone_ = false;
+  std::map<TaskId, int> invalidations_;                   // in this launch
   std::map<TaskId, std::string> errors_;                  // last error of each task that failed
   std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches
   std::chrono::steady_clock::time_point start_, last_commit_, last_look_, last_progress_;

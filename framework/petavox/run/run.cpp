@@ -46,7 +46,8 @@ class Dispatcher {
     master_.commit();
   }
 
-  /// Collects the results of the tasks at hand and sends everybody away. False if this process's own worker hangs.
+  /// Collects the results of the tasks at hand and sends everybody away. False if this process's own worker
+  /// hangs.
   bool stop(int code) {
     const bool local_left = local_ == nullptr || local_->stop(stop_grace);
     take_local();
@@ -187,7 +188,7 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
     master.add_worker(me);
     while (!master.finished() && !must_stop(master)) {
       const std::vector<Work> work = master.work_for(me);
-      if (work.empty() && !master.finished())
+      if (work.empty() && !master.finished() && !master.searching())
         throw Error{ErrorCode::internal,
                     "no task can run though the run is not finished (a bug in petavox); please report it"};
       for (const Work& w : work) {

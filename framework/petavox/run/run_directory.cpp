@@ -134,6 +134,16 @@ std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoo
                 fmt::format("another petavox is running in {} (two masters would waste work); wait for it, "
                             "or stop it first",
                             root.path())};
+  if (newest_generation(root) == 0) {
+    // Without a journal nothing that lies here is the result of anything.
+    for (const char* directory : {"packs", "index", "running"})
+      if (!root.list(directory).empty()) root.remove_tree(directory);
+    for (const StepPlan& step : plan.steps())
+      if (step.kind == StepKind::store) {
+        const std::string shards = shard_directory(plan.volume(step.reads.front().volume).name);
+        if (!root.list(shards).empty()) root.remove_tree(shards);
+      }
+  }
   for (const char* directory : {"journal", "packs", "index", "running", "scratch", "volumes", "reports"})
     root.make_directories(directory);
   for (const StepPlan& step : plan.steps())

@@ -56,8 +56,9 @@ class LocalWorker {
   void give(std::vector<Work> work);
   /// What was finished since the last call. Throws what stopped the thread.
   std::vector<TaskOutcome> take();
-  /// Takes no more work; returns when the task at hand is finished and its result can be taken, or false if that takes
-  /// longer than `timeout`: the thread hangs in a stage, and only the end of the process can end it.
+  /// Takes no more work; returns when the task at hand is finished and its result can be taken, or false if
+  /// that takes longer than `timeout`: the thread hangs in a stage, and only the end of the process can end
+  /// it.
   bool stop(std::chrono::milliseconds timeout);
 
  private:
