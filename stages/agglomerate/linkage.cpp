@@ -5,6 +5,7 @@
 #include "stages/agglomerate/contact_index.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
 
+#include <array>
 #include <numeric>
 
 namespace petavox::agglomerate {
@@ -49,6 +50,7 @@ class Linkage {
 
   void run() {
     while (!queue_.empty()) {
+      look_ahead();
       const auto entry = queue_.pop();
       const std::uint32_t c = entry.contact;
       if (status_[c] == dead) continue;
@@ -124,11 +126,38 @@ class Linkage {
     nodes_[big].voxels += nodes_[small].voxels;
     nodes_[big].name = std::min(nodes_[big].name, nodes_[small].name);
     List& target = lists_[big];
+    // In groups: what each contact touches next is fetched before it is needed.
+    std::array<std::uint32_t, 32> group;
     for (std::uint32_t half = lists_[small].first; half != none;) {
-      const std::uint32_t following = next_[half];
-      if (status_[half >> 1] != dead && move_to(half, small, big)) append(target, half);
-      half = following;
+      std::size_t size = 0;
+      for (; half != none && size < group.size(); half = next_[half]) {
+        __builtin_prefetch(&contacts_[half >> 1], 1);
+        __builtin_prefetch(&status_[half >> 1], 1);
+        group[size++] = half;
+      }
+      for (std::size_t i = 0; i < size; ++i) {
+        const std::uint32_t far = far_end(group[i]);
+        index_.prefetch(small, far);
+        index_.prefetch(big, far);
+      }
+      for (std::size_t i = 0; i < size; ++i)
+        if (status_[group[i] >> 1] != dead && move_to(group[i], small, big)) append(target, group[i]);
     }
+  }
+
+  std::uint32_t far_end(std::uint32_t half) const {
+    const Contact& contact = contacts_[half >> 1];
+    return (half & 1) == 0 ? contact.b : contact.a;
+  }
+
+  void look_ahead() {
+    const Contact& soon = contacts_[queue_.upcoming(8)];
+    for (const std::uint32_t node : {soon.a, soon.b}) {
+      __builtin_prefetch(&frozen_[node]);
+      __builtin_prefetch(&lists_[node]);
+    }
+    __builtin_prefetch(&contacts_[queue_.upcoming(16)]);
+    __builtin_prefetch(&status_[queue_.upcoming(16)]);
   }
 
   /// Makes a contact of `small` one of `big`. False if it went into one that `big` has already.
@@ -136,7 +165,7 @@ class Linkage {
     const std::uint32_t c = half >> 1;
     Contact& moved = contacts_[c];
     std::uint32_t& near = (half & 1) == 0 ? moved.a : moved.b;
-    const std::uint32_t far = (half & 1) == 0 ? moved.b : moved.a;
+    const std::uint32_t far = far_end(half);
     index_.erase(small, far, c);
     const std::uint32_t present = index_.find(big, far);
     near = big;

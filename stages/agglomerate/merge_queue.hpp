@@ -72,6 +72,10 @@ class MergeQueue {
     again_.push_back(entry);
     std::push_heap(again_.begin(), again_.end());
   }
+  /// The contact that will be popped `ahead` pops from now if no contact is pushed again; else some contact.
+  std::uint32_t upcoming(std::size_t ahead) const {
+    return first_.empty() ? 0 : first_[first_.size() - 1 - std::min(ahead, first_.size() - 1)].contact;
+  }
   bool empty() const { return first_.empty() && again_.empty(); }
   Entry pop() {
     if (again_.empty() || (!first_.empty() && again_[0] < first_.back())) {

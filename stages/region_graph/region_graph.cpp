@@ -52,7 +52,10 @@ Builder::Builder(const LabelArray& labels, const Box& core, const Box& domain)
     throw Error{ErrorCode::contract, "the labels of box " + to_string(labels.ids.box()) + " do not cover " +
                                          to_string(needed) +
                                          " (contacts would be lost); read one voxel below the core"};
-  differs_.resize(static_cast<std::size_t>(core.shape().x) / 8 + 1);
+  const auto row = static_cast<std::size_t>(core.shape().x);
+  differs_.resize(row / 8 + 1);
+  for (auto& hints : hints_) hints.resize(row);
+  sums_.reserve(std::min(4 * labels.names.size(), static_cast<std::size_t>(core.voxels())));
 }
 
 void Builder::add(const Array& affinities) {
@@ -79,18 +82,20 @@ void Builder::add_rows(const View<const T>& affinities) {
     for (Index y = box.begin.y; y < box.end.y; ++y) {
       const std::uint32_t* row = &ids[{z, y, box.begin.x}];
       const auto index = 3 * static_cast<std::uint64_t>(domain_.raster({z, y, box.begin.x}));
-      if (z > low.z) add_row(row, row - ids.stride(0), affinities.row(z, y, 0).data(), size, index);
-      if (y > low.y) add_row(row, row - ids.stride(1), affinities.row(z, y, 1).data(), size, index + 1);
+      if (z > low.z)
+        add_row(row, row - ids.stride(0), affinities.row(z, y, 0).data(), size, index, hints_[0].data());
+      if (y > low.y)
+        add_row(row, row - ids.stride(1), affinities.row(z, y, 1).data(), size, index + 1, hints_[1].data());
       add_row_along(row, affinities.row(z, y, 2).data(), size, box.begin.x > low.x, index + 2);
     }
 }
 
 template <class T>
 void Builder::add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
-                      std::size_t size, std::uint64_t index) {
+                      std::size_t size, std::uint64_t index, std::uint32_t* hints) {
   mark_differences(higher, lower, size, flags());
   for_each_mark(differs_, size, [&](std::size_t i) {
-    add_edge(higher[i], lower[i], scale_of<T>() * affinity[i], index + 3 * i);
+    add_edge(higher[i], lower[i], scale_of<T>() * affinity[i], index + 3 * i, hints[i]);
   });
 }
 
@@ -101,7 +106,7 @@ void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::si
   flags()[0] = has_lower && row[0] != row[-1] ? 1 : 0;
   std::size_t run = 0;  // where the current run of equal ids began
   for_each_mark(differs_, size, [&](std::size_t i) {
-    add_edge(row[i], row[i - 1], scale_of<T>() * affinity[i], index + 3 * i);
+    add_edge(row[i], row[i - 1], scale_of<T>() * affinity[i], index + 3 * i, hints_[2][i]);
     if (i == 0) return;
     voxels_[row[run]] += i - run;
     run = i;
@@ -109,13 +114,16 @@ void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::si
   voxels_[row[run]] += size - run;
 }
 
-inline void Builder::add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index) {
+inline void Builder::add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index,
+                              std::uint32_t& hint) {
   if (a == 0 || b == 0) return;
   const std::uint64_t pair = static_cast<std::uint64_t>(std::max(a, b)) << 32 | std::min(a, b);
-  if (pair != last_pair_) {  // neighbouring voxel edges mostly belong to the same pair
-    last_entry_ = sums_.find_or_insert(pair);
+  if (pair != last_pair_) {
+    const bool hinted = hint < sums_.size() && sums_.entries()[hint].key == pair;
+    last_entry_ = hinted ? hint : sums_.find_or_insert(pair);
     last_pair_ = pair;
   }
+  hint = static_cast<std::uint32_t>(last_entry_);
   Sum& sum = sums_.entries()[last_entry_].value;
   sum.sum += affinity;
   ++sum.count;

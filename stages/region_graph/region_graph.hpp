@@ -61,11 +61,12 @@ class Builder {
   void add_rows(const View<const T>& affinities);
   template <class T>
   void add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity, std::size_t size,
-               std::uint64_t index);
+               std::uint64_t index, std::uint32_t* hints);
   template <class T>
   void add_row_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
                      std::uint64_t index);
-  void add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index);
+  void add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index,
+                std::uint32_t& hint);
   /// One byte for each voxel of a row; those beyond the row are 0.
   unsigned char* flags() { return reinterpret_cast<unsigned char*>(differs_.data()); }
 
@@ -74,8 +75,11 @@ class Builder {
   FlatMap<Sum> sums_;
   std::vector<std::uint64_t> voxels_;   // of each local id, in the core
   std::vector<std::uint64_t> differs_;  // scratch of flags()
+  // Contacts are surfaces: the pair of a voxel edge is mostly that of the edge before it in the row, or that
+  // at the same place of the row before. Both are tried before the hash table.
   std::uint64_t last_pair_ = 0;
   std::size_t last_entry_ = 0;
+  std::vector<std::uint32_t> hints_[3];  // for each axis, along x
 };
 
 }  // namespace petavox::region_graph

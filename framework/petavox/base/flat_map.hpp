@@ -42,6 +42,13 @@ class FlatMap {
     return nullptr;
   }
 
+  /// Room for so many entries without growing. Expects fewer than 2^31.
+  void reserve(std::size_t count) {
+    entries_.reserve(count);
+    std::size_t size = 64;
+    while (size / 2 < count) size *= 2;
+    if (size > slots_.size()) resize(size);
+  }
   std::size_t size() const { return entries_.size(); }
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<Entry>& entries() { return entries_; }
@@ -54,7 +61,10 @@ class FlatMap {
       throw Error{ErrorCode::resource,
                   "a block has more than 2^31 different pairs of objects (they cannot be counted in "
                   "memory); use smaller blocks"};
-    const std::size_t size = slots_.empty() ? 64 : slots_.size() * 2;
+    resize(slots_.empty() ? 64 : slots_.size() * 2);
+  }
+
+  void resize(std::size_t size) {
     slots_.assign(size, empty_slot);
     mask_ = size - 1;
     limit_ = size / 2;

@@ -123,14 +123,16 @@ TEST(Linkage, RandomGraphsGiveWhatTheOracleGives) {
 }
 
 TEST(Linkage, VetoedContactsTakeTheirSumWithThem) {
-  // The example of docs/invariance.md: uv is best and vetoed; kept in the sums, it would lift uw-v above vx.
+  // The example of docs/invariance.md: u, v, w, x are 1, 2, 3, 4. uv is best, and fails because both are
+  // small together; kept in the sums, it would lift (u∪w)v above vx.
   const std::vector<region_graph::Edge> edges{
       {1, 2, 90 * 655, 1, 0}, {1, 3, 80 * 655, 1, 1}, {2, 3, 50 * 655, 1, 2}, {2, 4, 68 * 655, 1, 3}};
-  const std::vector<region_graph::Node> nodes{{1, 10, 0}, {2, 10, 0}, {3, 1, 0}, {4, 1, 0}};
+  const std::vector<region_graph::Node> nodes{{1, 10, 0}, {2, 10, 0}, {3, 20, 0}, {4, 20, 0}};
   MergeRule rule;
-  rule.threshold = one_billion * 6 / 10;
+  rule.threshold = one_billion * 95 / 100;
   rule.large_voxels = 5;
-  rule.large_threshold = one_billion * 95 / 100;
+  rule.large_sum_voxels = 25;
+  rule.large_threshold = one_billion * 60 / 100;
   std::vector<Name> to;
   for (const Fate& fate : fates_of(edges, nodes, rule, root_context())) to.push_back(fate.to);
   EXPECT_EQ(to, (std::vector<Name>{1, 2, 1, 2}));

@@ -1,0 +1,2 @@
+petavox_add_benchmark(seg_graph_bench SOURCES seg_graph_bench.cpp
+  LIBS petavox_stage_agglomerate petavox_stage_score petavox_stage_watershed)
