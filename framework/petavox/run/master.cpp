@@ -48,8 +48,10 @@ SchedulerOptions scheduler_options(const Plan& plan) {
   return options;
 }
 
+}  // namespace
+
 /// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
-class Restorer final : public JournalVisitor {
+class Master::Restorer final : public JournalVisitor {
  public:
   Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index)
       : plan_{plan}, root_{root}, index_{index}, finished_{task_counts(plan)} {}
@@ -77,6 +79,9 @@ class Restorer final : public JournalVisitor {
   }
 
   const FinishedTasks& finished() const { return finished_; }
+  void forget(TaskId task) {
+    if (finished_.erase(task)) index_.erase(task);
+  }
   const std::map<TaskId, std::vector<std::uint32_t>>& charges() const { return charges_; }
 
  private:
@@ -99,6 +104,8 @@ class Restorer final : public JournalVisitor {
   std::map<std::pair<std::uint32_t, std::uint32_t>, bool> packs_;
   std::map<TaskId, std::vector<std::uint32_t>> charges_;
 };
+
+namespace {
 
 Index distinct(std::vector<std::uint32_t> workers) {
   std::sort(workers.begin(), workers.end());
@@ -134,6 +141,7 @@ void Master::restore() {
                     "check the disk of {}",
                     replay.records_lost, root_.path()));
   charges_ = restorer.charges();
+  recheck_shards(restorer);
   for (std::size_t s = 0; s < plan_.steps().size(); ++s) {
     const auto step = static_cast<std::int64_t>(s);
     if (restorer.finished().count(step) == 0) continue;
@@ -156,6 +164,36 @@ void Master::restore() {
             plan_.describe(task), count);
     }
   journal_.commit();
+}
+
+// A shard is a file of its own beside the packs: it may have been deleted or cut short since.
+void Master::recheck_shards(Restorer& restorer) {
+  const ObjectStore store{plan_, root_, 0};
+  for (int s = 0; s < plan_.num_steps(); ++s) {
+    const StepPlan& step = plan_.step(s);
+    if (step.kind != StepKind::store) continue;
+    const std::string directory = shard_directory(plan_.volume(step.reads.front().volume).name);
+    for (Index i = 0; i < step.tiling.count(); ++i) {
+      const TaskId task{s, i};
+      const auto result = index_.get(task);
+      if (!result) continue;
+      bool good = false;
+      try {
+        store.with(task, ResultList{{{task, *result}}}, [&](const BundleReader& reader) {
+          const StoredShard shard = StoredShard::decode(reader.blob(shard_part));
+          const auto file = root_.find_for_reading(directory + "/" + shard.file);
+          good = file && file->size_bytes() == shard.bytes;
+        });
+      } catch (const CorruptObject&) {
+        good = false;
+      }
+      if (good) continue;
+      log::warning(
+          fmt::format("{}: its file is missing or damaged; it is written again", plan_.describe(task)));
+      restorer.forget(task);
+      journal_.invalidated(task);
+    }
+  }
 }
 
 // Which task was running when the last launch died? One candidate is charged; several run one at a time.

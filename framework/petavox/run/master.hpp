@@ -61,7 +61,9 @@ class Master {
     std::uint64_t bytes_read = 0, bytes_written = 0;
     Index skipped = 0;
   };
+  class Restorer;
   void restore();
+  void recheck_shards(Restorer& restorer);
   void blame_the_dead();
   Instant now() const;
   Work work_of(const Assignment& assignment);

@@ -1,5 +1,6 @@
 #include "petavox/run/run_directory.hpp"
 
+#include "petavox/base/log.hpp"
 #include "petavox/io/hdf5_volume.hpp"
 #include "petavox/io/journal.hpp"
 #include "petavox/run/finish.hpp"
@@ -33,6 +34,18 @@ std::map<std::string, std::string> parse_lines(const std::string& text) {
     at = end + 1;
   }
   return lines;
+}
+
+/// Whether the shards that the manifest lists have the sizes that it says.
+bool all_files_there(const OutputRoot& root) {
+  for (const ManifestVolume& v : read_manifest(root).volumes) {
+    if (!root.exists(v.file)) return false;
+    for (const ManifestShard& shard : v.shards) {
+      const auto file = root.find_for_reading(shard.file);
+      if (!file || file->size_bytes() != shard.size_bytes) return false;
+    }
+  }
+  return true;
 }
 
 RunReport report_of_finished(const OutputRoot& root, const Plan& plan) {
@@ -126,7 +139,9 @@ std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoo
       }
     } else if (root.exists("COMPLETE") && root.exists("manifest.json") &&
                read_text(root, "COMPLETE") == to_hex(plan.fingerprint()) + "\n") {
-      return report_of_finished(root, plan);
+      if (all_files_there(root)) return report_of_finished(root, plan);
+      log::warning(root.path() +
+                   " was complete, but files of its volumes are missing or cut short; they are made again");
     }
   }
   if (state_of_newest_master(root) == MasterState::alive)
