@@ -1,0 +1,3 @@
+add_executable(volumes_bench volumes_bench.cpp)
+target_include_directories(volumes_bench PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(volumes_bench PRIVATE petavox_hdf5 petavox_warnings)
