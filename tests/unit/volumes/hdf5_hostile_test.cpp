@@ -96,6 +96,18 @@ TEST_F(Hdf5HostileTest, names_what_is_there_instead) {
   EXPECT_ERROR(open("types.h5", std::string{"a\0b", 3}), ErrorCode::config, "NUL");
 }
 
+TEST_F(Hdf5HostileTest, refuses_forged_shards) {
+  EXPECT_ERROR(open("forged.h5", "newer"), ErrorCode::io, "use a newer petavox");
+  EXPECT_ERROR(open("forged.h5", "text_format"), ErrorCode::io, "petavox_format is missing or malformed");
+  EXPECT_ERROR(open("forged.h5", "no_codec"), ErrorCode::io, "petavox_codec is missing or malformed");
+  EXPECT_ERROR(open("forged.h5", "bad_codec"), ErrorCode::io, "its codec is unknown");
+  EXPECT_ERROR(open("forged.h5", "no_shards"), ErrorCode::io, "its shards cannot be");
+  EXPECT_ERROR(open("forged.h5", "far"), ErrorCode::io, "its domain is out of range");
+  EXPECT_ERROR(open("forged.h5", "other_place"), ErrorCode::io, "its shape is not that of its place");
+  EXPECT_ERROR(open("forged.h5", "no_such_shard"), ErrorCode::io, "its number is not in its volume");
+  EXPECT_ERROR(read("forged.h5", "no_table"), ErrorCode::io, "table of checksums");
+}
+
 // Reads all that can be read of a damaged file. Whatever happens must be an Error or a result.
 void try_to_read(const std::filesystem::path& damaged) {
   try {

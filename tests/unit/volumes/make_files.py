@@ -207,6 +207,22 @@ def hostile(directory):
         f.create_group("volumes")
         f["volumes/raw"] = values
         f["volumes/labels"] = values.astype("u8")
+    # Attributes of petavox that contradict the dataset.
+    sound = {"petavox_format": [1], "petavox_fingerprint": np.array([1, 2], "u8"),
+             "petavox_domain": [0, 0, 0, 23, 31, 37], "petavox_shard_shape": [24, 32, 40],
+             "petavox_chunk_shape": [8, 16, 10], "petavox_shard": [0]}
+    forged = {"newer": {"petavox_format": [2]}, "text_format": {"petavox_format": "one"},
+              "no_codec": {}, "bad_codec": {"petavox_codec": np.bytes_("zstd one none")},
+              "no_shards": {"petavox_shard_shape": [0, 0, 0]}, "far": {"petavox_domain": [-2**62, 0, 0, 2**62, 1, 1]},
+              "other_place": {"petavox_domain": [0, 0, 0, 100, 100, 100]}, "no_such_shard": {"petavox_shard": [1]},
+              "no_table": {}}
+    with h5py.File(path("forged.h5"), "w") as f:
+        for name, changes in forged.items():
+            d = f.create_dataset(name, data=values, chunks=CHUNK)
+            codec = {} if name == "no_codec" else {"petavox_codec": np.bytes_("none 0 none")}
+            for key, value in {**sound, **codec, **changes}.items():
+                d.attrs[key] = value
+
     with h5py.File(path("small.h5"), "w") as f:
         f.create_dataset("data", data=values[:6, :7, :8], chunks=(3, 4, 8), compression="gzip")
     with h5py.File(path("small_latest.h5"), "w", libver="latest") as f:
