@@ -15,6 +15,7 @@
 // `template <class T> using Output = …` changes the output type, `static constexpr petavox::DTypeSet accepts`
 // the input types, `in_port`, `out_port` the names of the ports ("image" each).
 
+#include "petavox/stage/params.hpp"
 #include "petavox/stage/stage.hpp"
 
 namespace petavox {
