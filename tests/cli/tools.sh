@@ -44,6 +44,8 @@ expect 0 "$PETAVOX" verify small.yaml --shape 9,17,23 --ranks 2
 says out "same"
 [ ! -e run/expected ] || fail "verify left something behind"
 expect 0 "$PETAVOX" verify run
+expect 0 "$PETAVOX" verify run --sample 4 --json
+says out '"same":true'
 # A damaged voxel file is noticed.
 shard=$(find run/volumes -name '*.h5' -path '*shards*' | head -1)
 checks=$((checks + 1))
@@ -57,6 +59,7 @@ with open(sys.argv[1], "r+b") as f:
 PYTHON
   expect 5 "$PETAVOX" verify run
   says out "DIFFER"
+  expect 5 "$PETAVOX" verify run --sample 1
 else
   fail "the run has no shards"
 fi
