@@ -121,6 +121,8 @@ void add_run_command(CLI::App& app, Command& command) {
                 "In an output of another configuration, keep what did not change");
   sub->add_flag("--retry-quarantined", options->run.retry_quarantined,
                 "Try the blocks again that ended their workers in earlier launches");
+  sub->add_option("--schedule-seed", options->run.schedule_seed,
+                  "Other than 0: hand tasks out in another order (no result depends on it)");
   sub->add_flag("--no-progress", options->no_progress, "No progress lines");
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
