@@ -47,8 +47,8 @@ bool move_into_place(const File& directory, const std::string& from, const std::
   }
   if (error != 0 && error != EEXIST) throw system_error("publish", path, error);
   // The answer of a network file system may be that of a repeated request: two names of one file tell.
-  struct stat ours {
-  }, theirs{};
+  struct stat ours {};
+  struct stat theirs {};
   if (::fstatat(fd, from.c_str(), &ours, AT_SYMLINK_NOFOLLOW) != 0 ||
       ::fstatat(fd, to.c_str(), &theirs, AT_SYMLINK_NOFOLLOW) != 0)
     throw system_error("publish", path, errno);

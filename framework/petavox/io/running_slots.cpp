@@ -127,6 +127,7 @@ void RunningSlots::start(std::uint32_t slot, TaskId task, std::uint32_t attempt)
   SlotRecord& record = slot_of(mapping_, slot);
   const std::atomic_ref state{record.state};
   state.store(static_cast<std::uint32_t>(SlotState::idle), std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // no field before the state
   record.step = task.step;
   record.index = task.index;
   record.attempt = attempt;
