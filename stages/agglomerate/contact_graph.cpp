@@ -29,7 +29,7 @@ void close(ContactGraph& graph, FaceMask face) {
   for (Node& node : graph.nodes) node.faces &= ~std::uint32_t{face};
 }
 
-/// Copies an array without its elements, so that the old one can be freed early.
+/// Frees an array before its owner goes.
 template <class T>
 void release(SpillVector<T>& array) {
   array = SpillVector<T>{};

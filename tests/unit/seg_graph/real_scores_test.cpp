@@ -1,6 +1,7 @@
 // Scores of real segmentations against real truths. The values were computed from the definitions with NumPy,
 // and agree with those that the data's own notes give to three places. Skipped where the data are absent.
 
+#include "petavox/geometry/tiling.hpp"
 #include "petavox/io/hdf5_volume.hpp"
 
 #include "stages/score/contingency.hpp"
