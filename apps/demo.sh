@@ -11,7 +11,9 @@ command -v apt-get >/dev/null && install_packages $petavox_packages
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 echo "== Building (build/release)"
-cmake --preset release -DPETAVOX_TESTS=OFF >/dev/null
+launcher=""
+command -v ccache >/dev/null && launcher=-DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+cmake --preset release -DPETAVOX_TESTS=OFF $launcher >/dev/null
 cmake --build --preset release --target petavox
 petavox=build/release/apps/petavox/petavox
 

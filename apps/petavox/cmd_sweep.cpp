@@ -91,9 +91,16 @@ Json scores_of(const RunReport& report) {
   return {};
 }
 
-std::string row_of(const std::vector<std::string>& values, const Json& scores, const RunReport& report) {
+std::string last_part(const std::string& key) { return key.substr(key.rfind('.') + 1); }
+std::size_t width_of(const Param& param) {
+  return std::max<std::size_t>(12, last_part(param.key).size()) + 2;
+}
+
+std::string row_of(const std::vector<Param>& params, const std::vector<std::string>& values,
+                   const Json& scores, const RunReport& report) {
   std::string row;
-  for (const std::string& value : values) row += fmt::format("{:>14}", value);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    row += fmt::format("{:>{}}", values[i], width_of(params[i]));
   for (const std::string& column : columns)
     row += scores.is_object() ? fmt::format("{:>20.6f}", scores[column].get<double>())
                               : fmt::format("{:>20}", "-");
@@ -107,7 +114,7 @@ std::string row_of(const std::vector<std::string>& values, const Json& scores, c
 
 std::string heading(const std::vector<Param>& params) {
   std::string row;
-  for (const Param& param : params) row += fmt::format("{:>14}", param.key.substr(param.key.rfind('.') + 1));
+  for (const Param& param : params) row += fmt::format("{:>{}}", last_part(param.key), width_of(param));
   for (const std::string& column : columns) row += fmt::format("{:>20}", column);
   return row + fmt::format("{:>12}{:>10}{:>10}  digest\n", "voi_sum", "run", "reused");
 }
@@ -140,7 +147,7 @@ int run(const Options& options) {
     entry["tasks_resumed"] = report.tasks_resumed;
     entry["digest"] = report.complete ? to_hex(report.digest) : "incomplete";
     json["runs"].push_back(std::move(entry));
-    if (!options.json) std::cout << row_of(values, scores, report) << std::flush;
+    if (!options.json) std::cout << row_of(params, values, scores, report) << std::flush;
     if (report.exit_code != ExitCode::done) worst = report.exit_code;
     if (report.exit_code == ExitCode::interrupted) break;
   }

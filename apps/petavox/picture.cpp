@@ -127,8 +127,9 @@ Rgb label_colour(std::uint64_t label) {
   const std::uint64_t h = mix64(label * 0x9e3779b97f4a7c15ULL + 1);
   const double hue = static_cast<double>(h >> 40) / static_cast<double>(1 << 24);
   // Neighbours of like hue still differ in how strong and how bright they are.
-  constexpr std::array<double, 3> saturation{0.85, 0.6, 0.4}, value{1.0, 0.8, 0.62};
-  return from_hue(hue, saturation[h % 3], value[(h >> 8) % 3]);
+  const double saturation = 0.4 + 0.5 * static_cast<double>(h % 256) / 255;
+  const double value = 0.62 + 0.38 * static_cast<double>((h >> 8) % 256) / 255;
+  return from_hue(hue, saturation, value);
 }
 
 Picture label_picture(const std::vector<std::uint64_t>& labels, const Section& section) {

@@ -73,6 +73,7 @@ void Owners::set_tile(const Scene& scene, const Vec& origin) {
     near.other = tube.other;
     tile_.push_back(near);
   }
+  PETAVOX_ASSERT(!tile_.empty());  // rods leave no gap
 }
 
 Owners::Reach Owners::reach(const Near& tube, float z, float y, float x) {
@@ -186,6 +187,20 @@ float Owners::border_between(const Reach& mine, const Reach& theirs) const {
   return (theirs.distance - mine.distance) * 0.5F / std::max(std::sqrt(square), 0.25F);
 }
 
+/// In a bridge there is no membrane between the two that it joins, but there is one round its mouth: sets
+/// what is left of it at a voxel of the bridge, and which of the two the voxel is a part of.
+void Owners::cross_bridge(std::size_t v, std::size_t n) {
+  float one = first_[v] + 2 * gap_limit, two = one;
+  for (std::size_t k = 0; k < near_.size(); ++k) {
+    if (near_[k].actor != near_[k].other) continue;
+    const float f = all_[k * n + v];
+    if (near_[k].actor == best_actor_[v]) one = std::min(one, f);
+    if (near_[k].actor == best_other_[v]) two = std::min(two, f);
+  }
+  if (two < one) actor[v] = best_other_[v];
+  border[v] = std::min(border[v], (std::max(one, two) - first_[v]) * 0.8F / scale);
+}
+
 void Owners::borders(std::size_t n) {
   for (std::size_t v = 0; v < n; ++v) {
     actor[v] = best_actor_[v];
@@ -193,11 +208,12 @@ void Owners::borders(std::size_t n) {
     rival[v] = -1;
     border[v] = gap_limit / scale;
     corner[v] = far_corner;
+    if (best_actor_[v] != best_other_[v]) cross_bridge(v, n);
     if (second_[v] < 0) continue;
     const Reach mine = reach(near_[static_cast<std::size_t>(best_[v])], z[v], y[v], x[v]);
     const Near& other = near_[static_cast<std::size_t>(second_[v])];
     rival[v] = other.actor;
-    border[v] = border_between(mine, reach(other, z[v], y[v], x[v]));
+    border[v] = std::min(border[v], border_between(mine, reach(other, z[v], y[v], x[v])));
     if (next_[v] - first_[v] > 2 * close_gap) continue;
     // The rival whose surface is nearest need not be the one whose border is: near a membrane, ask all that
     // could be nearer.

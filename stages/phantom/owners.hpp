@@ -56,6 +56,7 @@ class Owners {
   };
   static Reach reach(const Near& tube, float z, float y, float x);
   float border_between(const Reach& mine, const Reach& theirs) const;
+  void cross_bridge(std::size_t v, std::size_t n);
   void distances(std::size_t n);
   void rivals(std::size_t n);
   void borders(std::size_t n);

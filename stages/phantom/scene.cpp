@@ -34,13 +34,10 @@ class Collector {
   }
   static std::size_t axis(const Rod& rod) { return static_cast<std::size_t>(rod.axis); }
 
-  int add_actor(std::uint64_t label, ChainKind kind, std::uint64_t word) {
+  int add_actor(std::uint64_t label, ChainKind kind, std::uint64_t looks) {
     Actor actor;
     actor.label = label;
     actor.kind = kind;
-    actor.word = word;
-    // All parts of an object look alike.
-    const std::uint64_t looks = hash_of(tissue_.seed(), 0x6c6f6f6b, label);
     actor.grey = static_cast<float>(159 + 15 * bell(looks));
     actor.texture = static_cast<float>(0.6 + 0.8 * unit(mix64(looks + 1)));
     if (kind == ChainKind::dendrite) {
@@ -50,6 +47,10 @@ class Collector {
     if (kind == ChainKind::sheath) actor.grey = static_cast<float>(112 + 5 * bell(looks));
     scene_.actors.push_back(actor);
     return static_cast<int>(scene_.actors.size()) - 1;
+  }
+
+  int add_sheath(const Chain& chain) {
+    return add_actor(tissue_.own_label(chain), ChainKind::sheath, tissue_.looks(chain));
   }
 
   void add_rod(const Rod& rod) {
@@ -73,7 +74,8 @@ class Collector {
   void add_chain(const Chain& chain, Int first, Int last) {
     const Rod& rod = chain.rod;
     const ChainKind kind = tissue_.kind_of(rod, chain.slot);
-    const int actor = add_actor(tissue_.label_of(chain), kind, tissue_.own_label(chain));
+    const Chain trunk = tissue_.trunk_of(chain);
+    const int actor = add_actor(tissue_.own_label(trunk), kind, tissue_.looks(trunk));
     pieces_.push_back({chain, actor});
     Node node{rod, chain.slot, first};
     Vec from = tissue_.position(node);
@@ -89,7 +91,7 @@ class Collector {
       radius = next_radius;
     }
     if (kind == ChainKind::vessel) {
-      const int sheath = add_actor(tissue_.own_label({rod, rod_sheath, true, 0, 0}), ChainKind::sheath, 1);
+      const int sheath = add_sheath({rod, rod_sheath, true, 0, 0});
       const Vec a = tissue_.position({rod, 0, first}), b = tissue_.position({rod, 0, last});
       scene_.tubes.push_back({a, b, radius + 3, radius + 3, 3, sheath, sheath});
     }
@@ -106,7 +108,7 @@ class Collector {
       const Vec center = soma->center();
       scene_.actors[static_cast<std::size_t>(actor)].has_soma = true;
       scene_.tubes.push_back({center, center, soma->thin, soma->thin, 0, actor, actor});
-      const int sheath = add_actor(tissue_.number({rod, soma_sheath, soma->node}), ChainKind::sheath, 1);
+      const int sheath = add_sheath({rod, soma_sheath, false, soma->node, soma->node});
       scene_.tubes.push_back({center, center, soma->thin + 3, soma->thin + 3, 3, sheath, sheath});
     }
   }

@@ -15,7 +15,6 @@ struct Actor {
   float grey = 0;     ///< of its cytoplasm
   float texture = 0;  ///< strength of its granules
   bool has_soma = false;
-  std::uint64_t word = 0;
 };
 
 /// A segment with a radius that runs linearly from a to b, or (shell > 0) a sheet of half thickness `shell`

@@ -13,6 +13,7 @@ enum : int {
   word_place,
   word_radius,
   word_chain,
+  word_looks,
   word_synapse,
   word_inner_synapse
 };
@@ -159,6 +160,10 @@ std::uint64_t Tissue::own_label(const Chain& chain) const {
       {chain.rod, chain.slot, chain.endless ? low_[static_cast<std::size_t>(chain.rod.axis)] : chain.first});
 }
 
+std::uint64_t Tissue::looks(const Chain& trunk) const {
+  return word({trunk.rod, trunk.slot, trunk.endless ? 0 : trunk.first}, word_looks);
+}
+
 std::uint64_t Tissue::number(const Node& node) const {
   const std::size_t a = static_cast<std::size_t>(node.rod.axis), b = axis_b(node.rod), c = axis_c(node.rod);
   // The place of the node in units of the node spacing, as one number.
@@ -170,10 +175,10 @@ std::uint64_t Tissue::number(const Node& node) const {
   return number * num_nodes_[a] + static_cast<std::uint64_t>(place[0] - low_[a]) + 1;
 }
 
-std::uint64_t Tissue::label_of(const Chain& chain) const {
+Chain Tissue::trunk_of(const Chain& chain) const {
   Chain at = chain;
   while (const auto link = link_of(at)) at = chain_of(link->other);
-  return own_label(at);
+  return at;
 }
 
 Vec Tissue::position(const Node& n) const {

@@ -69,7 +69,11 @@ class Tissue {
   Chain chain_of(const Node& node) const;
   ChainKind kind_of(const Rod& rod, int slot) const;
   std::optional<Link> link_of(const Chain& chain) const;
-  std::uint64_t label_of(const Chain& chain) const;
+  /// The chain that this one is a branch of, in the end; often itself.
+  Chain trunk_of(const Chain& chain) const;
+  std::uint64_t label_of(const Chain& chain) const { return own_label(trunk_of(chain)); }
+  /// A random word that all branches of a trunk share, and that does not depend on the shape of the volume.
+  std::uint64_t looks(const Chain& trunk) const;
   /// A label that no other chain has.
   std::uint64_t own_label(const Chain& chain) const;
 
