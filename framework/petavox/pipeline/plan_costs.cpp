@@ -9,8 +9,9 @@
 namespace petavox {
 namespace {
 
-double bytes_per_voxel(const VolumePlan& v) {
-  if (v.kind == PortKind::labels) return 4;  // local ids
+/// As it is held for a port of this kind: labels as local ids, unless they are read as an image of names.
+double bytes_per_voxel(const VolumePlan& v, PortKind port) {
+  if (v.kind == PortKind::labels && port == PortKind::labels) return 4;
   return static_cast<double>(size_of(v.dtype)) * v.channels;
 }
 
@@ -61,7 +62,7 @@ std::vector<StepCost> Plan::costs() const {
       for (const ReadEdge& read : s.reads) {
         const VolumePlan& v = volume(read.volume);
         if (v.kind == PortKind::table || v.kind == PortKind::summary) continue;
-        const double width = bytes_per_voxel(v);
+        const double width = bytes_per_voxel(v, read.port.kind);
         cost.bytes_read += width * voxels_read(s.tiling, read.port.reads, v.domain);
         Reads core = read.port.reads;
         core.halo = Halo::none();
@@ -76,9 +77,9 @@ std::vector<StepCost> Plan::costs() const {
       for (const WriteEdge& write : s.writes) {
         const VolumePlan& v = volume(write.volume);
         if (v.kind == PortKind::table) continue;
-        cost.bytes_written += bytes_per_voxel(v) * static_cast<double>(s.tiling.domain().voxels());
+        cost.bytes_written += bytes_per_voxel(v, v.kind) * static_cast<double>(s.tiling.domain().voxels());
         // The voxels, and the compressed bundle beside them (at most as large).
-        cost.peak_task_bytes += 2 * bytes_per_voxel(v) * block;
+        cost.peak_task_bytes += 2 * bytes_per_voxel(v, v.kind) * block;
       }
       cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
     } else if (s.kind == StepKind::store) {
@@ -89,7 +90,7 @@ std::vector<StepCost> Plan::costs() const {
       const double shard_layer =
           static_cast<double>(s.chunk_shape.z * std::min(s.tiling.block_shape().y, v.domain.shape().y) *
                               std::min(s.tiling.block_shape().x, v.domain.shape().x));
-      cost.peak_task_bytes = shard_layer * (bytes_per_voxel(v) + 2 * width);
+      cost.peak_task_bytes = shard_layer * (bytes_per_voxel(v, v.kind) + 2 * width);
     } else if (s.kind == StepKind::up) {
       cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
     }

@@ -3,6 +3,10 @@
 #include "petavox/geometry/morton_order.hpp"
 #include "petavox/pipeline/plan.hpp"
 
+#include <algorithm>
+#include <array>
+#include <set>
+
 namespace petavox {
 namespace {
 
@@ -14,6 +18,25 @@ bool visit_blocks(int step, const Tiling& tiling, const Box& positions, TaskVisi
 }
 
 Halo reversed(const Halo& h) { return {h.high, h.low}; }
+
+/// True if every position of `all` lies in one of the boxes. Only positions where some box begins or ends can
+/// differ from the one before them, so only those are looked at.
+bool covers(const std::vector<Box>& boxes, const Box& all) {
+  std::array<std::set<Index>, 3> edges;
+  for (int axis = 0; axis < 3; ++axis) {
+    edges[static_cast<std::size_t>(axis)].insert(all.begin[axis]);
+    for (const Box& box : boxes)
+      for (const Index edge : {box.begin[axis], box.end[axis]})
+        if (edge > all.begin[axis] && edge < all.end[axis])
+          edges[static_cast<std::size_t>(axis)].insert(edge);
+  }
+  for (const Index z : edges[0])
+    for (const Index y : edges[1])
+      for (const Index x : edges[2])
+        if (std::ranges::none_of(boxes, [&](const Box& box) { return box.contains(Coord{z, y, x}); }))
+          return false;
+  return true;
+}
 
 }  // namespace
 
@@ -173,9 +196,17 @@ Index Plan::in_order(int step, Index k) const {
 }
 
 bool Plan::has_roots(int step) const {
-  const StepKind kind = this->step(step).kind;
-  const bool by_block = kind == StepKind::map || kind == StepKind::up || kind == StepKind::store;
-  return by_block && sources_[static_cast<std::size_t>(step)].empty();
+  const StepPlan& s = this->step(step);
+  if (s.kind != StepKind::map && s.kind != StepKind::up && s.kind != StepKind::store) return false;
+  // The blocks that read from each source are a box of grid positions. A small source leaves blocks beside it
+  // that read nothing that a task writes.
+  std::vector<Box> reading;
+  for (const Source& source : sources_[static_cast<std::size_t>(step)]) {
+    if (source.how == Source::How::root) return false;
+    const Box region = this->step(source.step).tiling.domain().grow(reversed(source.reads.halo));
+    reading.push_back(s.tiling.touching(coarsened(region, source.reads.factor)));
+  }
+  return !covers(reading, Box::from({}, s.tiling.grid()));
 }
 
 std::uint64_t Plan::locality(TaskId task) const {

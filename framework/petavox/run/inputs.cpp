@@ -9,9 +9,7 @@ namespace {
 
 /// What the input is, for fingerprints: a file that was replaced is another input.
 std::string identity_of(const InputSpec& spec) {
-  if (spec.phantom)
-    return fmt::format("phantom {} seed {} {}", to_string(spec.phantom->shape), spec.phantom->seed,
-                       spec.phantom->volume);
+  if (spec.phantom) return to_string(*spec.phantom);
   std::error_code ignored;
   const auto size = std::filesystem::is_regular_file(spec.path, ignored)
                         ? std::filesystem::file_size(spec.path, ignored)
@@ -60,6 +58,8 @@ std::unique_ptr<InputSet> InputSet::open(const RunConfig& config, const InputOpe
       spec.where = config.mask->where;
       set->mask_ = opener(spec);
       set->invert_mask_ = config.mask->invert;
+      // Every voxel that is read went through the mask.
+      for (InputInfo& info : set->infos_) info.identity += "; mask " + identity_of(spec);
       const Extent fine = whole_main->shape(), coarse = set->mask_->domain().shape();
       for (int axis = 0; axis < 3; ++axis) {
         Index& factor = set->mask_factor_[axis];

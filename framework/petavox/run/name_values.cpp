@@ -5,6 +5,11 @@
 namespace petavox {
 namespace {
 
+[[noreturn]] void refuse() {
+  throw Error{ErrorCode::io,
+              "a list of names is malformed (it was not written by petavox); the object is refused"};
+}
+
 void put_varint(ByteWriter& out, std::uint64_t value) {
   while (value >= 0x80) {
     out.put(static_cast<std::uint8_t>(value | 0x80));
@@ -20,8 +25,7 @@ std::uint64_t get_varint(ByteReader& in) {
     value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
     if (byte < 0x80) return value;
   }
-  throw Error{ErrorCode::io,
-              "a list of names is malformed (it was not written by petavox); the object is refused"};
+  refuse();
 }
 
 /// Signed differences as small unsigned numbers: 0, -1, 1, -2 … become 0, 1, 2, 3.
@@ -78,6 +82,7 @@ std::vector<NameAssignment> decode_assignments(std::span<const std::byte> bytes)
     a.settled = get_varint(in);
     last = a.name;
   }
+  if (!in.done()) refuse();
   return assignments;
 }
 
@@ -103,6 +108,7 @@ NameValues decode_values(std::span<const std::byte> bytes) {
     v.value = v.name + unzigzag(get_varint(in));
     last = v.name;
   }
+  if (!in.done()) refuse();
   return values;
 }
 
