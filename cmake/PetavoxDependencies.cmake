@@ -26,6 +26,11 @@ find_package(GTest REQUIRED)
 if(PETAVOX_BENCHMARKS)
   find_package(benchmark REQUIRED)
 endif()
+if(PETAVOX_TESTS)
+  # The distribution's Python comes first: it is the one that has the packaged h5py and numpy.
+  find_program(PETAVOX_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  find_program(PETAVOX_PYTHON NAMES python3 REQUIRED)
+endif()
 
 set(PETAVOX_MPIEXEC_FLAGS "")
 if(MPI_CXX_LIBRARY_VERSION_STRING MATCHES "Open MPI" OR MPI_C_LIBRARY_VERSION_STRING MATCHES "Open MPI")

@@ -11,8 +11,8 @@ for config in "$SOURCE"/configs/*.yaml "$SOURCE"/configs/stages/*.yaml; do
     echo "$name: not run as it is, ../shared/data is absent"
   else
     expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name"
+    expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set blocks.shape=[64,64,64]
   fi
-  expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set blocks.shape=[64,64,64]
   expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set input.path="$raw" --set input.dataset=/raw \
     --set input.box=0:24,8:40,0:48 --set input.mask="$raw:/labels" --set blocks.shape=[64,64,64]
 done
