@@ -11,6 +11,9 @@
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace petavox::app {
 namespace {
@@ -49,8 +52,19 @@ int run_command(const Command& command, int& argc, char**& argv) {
   }
 }
 
+/// Blocks are large and differ in size from stage to stage: what one stage frees goes back to the system at
+/// once, so that the peak of a worker is that of its largest task (which `petavox plan` prints) and not of a
+/// fragmented heap.
+void return_freed_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+}
+
 int main_without_exceptions(int argc, char** argv) {
   Command command;
+  return_freed_blocks();
   CLI::App app{
       "petavox turns an electron-microscopy volume into a segmentation, on any number of processes, with one "
       "and the same answer.",

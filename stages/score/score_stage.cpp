@@ -145,6 +145,28 @@ Contract Score::contract(const Setup&) const {
   return contract;
 }
 
+score::Counts Score::count_slab(const BlockInputs& inputs, const ReductionContext& context,
+                                const Box& box) const {
+  const LabelArray labels = inputs.labels("labels", box);
+  const Array truth = inputs.image("truth", box);
+  std::optional<Array> ignore;
+  if (inputs.has("ignore")) {
+    ignore.emplace(DType::u8, box, context.domain);
+    const Box known = box.intersect(inputs.readable("ignore"));
+    if (!known.empty()) {
+      const Array part = inputs.image("ignore", known);
+      visit_dtype(part.dtype(), [&]<class T>(std::type_identity<T>) {
+        const auto from = part.view<T>();
+        const auto to = ignore->view<std::uint8_t>();
+        known.for_each([&](Coord p) { to[p] = from[p] != T{0} ? 1 : 0; });
+      });
+    }
+  }
+  const std::optional<Array> inside = inputs.mask(box);
+  return score::count_box(labels, truth, ignore ? &*ignore : nullptr, inside ? &*inside : nullptr, box,
+                          counting_);
+}
+
 Score::State Score::absorb(const BlockInputs& inputs, const ReductionContext& context, NameChanges&) const {
   State state{context.array<Cell>(), 0, context.array<Reach>(), context.array<Cell>(), {}};
   if (connected_) {
@@ -165,26 +187,20 @@ Score::State Score::absorb(const BlockInputs& inputs, const ReductionContext& co
   // A truth may cover a part of the labels only.
   const Box box = inputs.core().intersect(inputs.readable("truth"));
   if (box.empty()) return state;
-  const LabelArray labels = inputs.labels("labels", box);
-  const Array truth = inputs.image("truth", box);
-  std::optional<Array> ignore;
-  if (inputs.has("ignore")) {
-    ignore.emplace(DType::u8, box, context.domain);
-    const Box known = box.intersect(inputs.readable("ignore"));
-    if (!known.empty()) {
-      const Array part = inputs.image("ignore", known);
-      visit_dtype(part.dtype(), [&]<class T>(std::type_identity<T>) {
-        const auto from = part.view<T>();
-        const auto to = ignore->view<std::uint8_t>();
-        known.for_each([&](Coord p) { to[p] = from[p] != T{0} ? 1 : 0; });
-      });
-    }
+  // Slab by slab: both volumes at once would be the largest thing that a worker holds.
+  const Index area = std::max<Index>(1, box.shape().y * box.shape().x);
+  const Index depth = std::max<Index>(32, (Index{1} << 22) / area);
+  std::vector<score::Cell> cells;
+  for (Index z = box.begin.z; z < box.end.z; z += depth) {
+    Box slab = box;
+    slab.begin.z = z;
+    slab.end.z = std::min(z + depth, box.end.z);
+    const score::Counts counts = count_slab(inputs, context, slab);
+    cells.insert(cells.end(), counts.cells.begin(), counts.cells.end());
+    state.voxels += counts.voxels;
   }
-  const std::optional<Array> inside = inputs.mask(box);
-  const score::Counts counts = score::count_box(labels, truth, ignore ? &*ignore : nullptr,
-                                                inside ? &*inside : nullptr, box, counting_);
-  state.cells.append(counts.cells);
-  state.voxels = counts.voxels;
+  cells.resize(score::combine(cells));
+  state.cells.append(cells);
   return state;
 }
 

@@ -48,6 +48,7 @@ class Score {
   State unpack(ByteReader& reader, const ReductionContext& context) const;
 
  private:
+  score::Counts count_slab(const BlockInputs& inputs, const ReductionContext& context, const Box& box) const;
   score::Counting counting_;
   bool connected_ = false;
 };
