@@ -1,8 +1,8 @@
 #include "petavox/io/shard_set.hpp"
 
 #include "petavox/io/chunk_cache.hpp"
-#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/chunk_copy.hpp"
+#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/hdf5_shard_file.hpp"
 
 #include <list>

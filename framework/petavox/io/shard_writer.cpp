@@ -1,8 +1,8 @@
 #include "petavox/io/shard_writer.hpp"
 
 #include "petavox/base/checked.hpp"
-#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/chunk_copy.hpp"
+#include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/hdf5_chunked_file.hpp"
 #include "petavox/io/hdf5_filters.hpp"
 #include "petavox/io/hdf5_petavox.hpp"
