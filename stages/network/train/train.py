@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Trains an affinity network on raw images and labels, and exports it for the stage `network` of petavox.
+
+Example (isotropic; learns from the first 160 planes, validates on the next 30):
+  train.py --train em.h5:/raw em.h5:/labels 0:160,:,: --validate em.h5:/raw em.h5:/labels 160:190,:,: \\
+      --preset isotropic --voxel-size 10,10,10 --minutes 60 --license CC-BY-4.0 --out runs/my_model
+
+Run the same command again to go on where it was stopped. Writes checkpoint.pt, curve.csv and model.pvm into --out.
+"""
+import argparse
+import csv
+import math
+import os
+import sys
+import time
+
+import numpy
+import torch
+
+import container
+import targets
+import volumes
+from architecture import ARCHITECTURES, UNet
+
+PATCHES = {"isotropic": [64, 64, 64], "serial": [12, 128, 128]}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", nargs=3, action="append", required=True, metavar=("RAW", "LABELS", "BOX"),
+                        help="FILE:/dataset of the images, of the labels (0 = unknown), and the box to learn from; may be repeated")
+    parser.add_argument("--validate", nargs=3, action="append", required=True, metavar=("RAW", "LABELS", "BOX"),
+                        help="the same for validation; never learned from")
+    parser.add_argument("--out", required=True, help="directory for checkpoint, curve and model")
+    parser.add_argument("--preset", choices=sorted(ARCHITECTURES), default="isotropic")
+    parser.add_argument("--voxel-size", default="10,10,10", help="nm (z,y,x) of what the network will see, for the model's metadata")
+    parser.add_argument("--thinning", help="A,B: make serial sections of isotropic volumes, every A-th to B-th plane")
+    parser.add_argument("--patch", help="z,y,x voxels of a patch")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=60, help="time to train, in all (over resumed runs)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate; falls with a cosine over the time")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=float, default=3, help="minutes between validations and checkpoints")
+    parser.add_argument("--name", default="", help="name of the model; default: that of --out")
+    parser.add_argument("--license", default="unknown", help="license of the model, which follows from that of its data")
+    parser.add_argument("--description", default="")
+    arguments = parser.parse_args()
+    arguments.voxel_size = [float(v) for v in arguments.voxel_size.split(",")]
+    arguments.thinning = [int(v) for v in arguments.thinning.split(",")] if arguments.thinning else None
+    arguments.patch = [int(v) for v in arguments.patch.split(",")] if arguments.patch else PATCHES[arguments.preset]
+    arguments.name = arguments.name or os.path.basename(os.path.normpath(arguments.out))
+    return arguments
+
+
+class Averaged:
+    """Exponential average of everything the network holds: what is validated and exported. Steadier than the last step."""
+
+    def __init__(self, network, keep=0.99):
+        self.keep, self.state, self.steps = keep, {k: v.clone() for k, v in network.state_dict().items()}, 0
+
+    def follow(self, network):
+        self.steps += 1
+        keep = min(self.keep, self.steps / (self.steps + 9))
+        for name, value in network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[name].mul_(keep).add_(value, alpha=1 - keep)
+            else:
+                self.state[name].copy_(value)
+
+
+def batch_of(volume_list, arguments, rng, offsets, changed=True):
+    weights = numpy.array([v.raw.size for v in volume_list], float)
+    raws, wanted, known = [], [], []
+    for _ in range(arguments.batch):
+        volume = volume_list[rng.choice(len(volume_list), p=weights / weights.sum())]
+        raw, labels = volumes.sample(volume, arguments.patch, rng, arguments.preset, arguments.thinning, changed)
+        target, mask = targets.affinities(labels, offsets)
+        raws.append(raw)
+        wanted.append(target)
+        known.append(mask)
+    return (torch.from_numpy(numpy.stack(raws))[:, None], torch.from_numpy(numpy.stack(wanted)),
+            torch.from_numpy(numpy.stack(known)))
+
+
+def validate(network, batches):
+    network.eval()
+    losses, rates = [], []
+    with torch.no_grad():
+        for raw, wanted, known in batches:
+            logits = network(raw)
+            losses.append(targets.balanced_loss(logits, wanted, known))
+            rates.append(targets.scores(logits, wanted, known))
+    return torch.stack(losses).mean(0), torch.stack(rates).mean(0)
+
+
+def validation_batches(arguments, volume_list, offsets):
+    """The same patches every time. Isotropic boxes may be flatter than a patch: they are taken as they are."""
+    rng = numpy.random.default_rng(12345)
+    smaller = argparse.Namespace(**vars(arguments))
+    smaller.batch = 1
+    multiple = UNet(ARCHITECTURES[arguments.preset], len(offsets)).multiple()
+    extents = [min(p, *(v.raw.shape[a] for v in volume_list)) for a, p in enumerate(arguments.patch)]
+    smaller.patch = [max(m, e // m * m) for e, m in zip(extents, multiple)]
+    return [batch_of(volume_list, smaller, rng, offsets, changed=False) for _ in range(6)]
+
+
+def export(arguments, averaged, training, offsets, path):
+    network = UNet(ARCHITECTURES[arguments.preset], len(offsets))
+    network.load_state_dict(averaged.state)
+    network.eval()
+    layers, tensors = network.graph()
+    header = {
+        "name": arguments.name, "description": arguments.description, "license": arguments.license,
+        "voxel_size_nm": arguments.voxel_size,
+        "inputs": [{"name": "image", "channels": 1,
+                    "mean": round(float(numpy.mean([v.mean for v in training])), 4),
+                    "deviation": round(float(numpy.mean([v.deviation for v in training])), 4)}],
+        "outputs": [{"name": "affinities", "layer": "affinities", "kind": "affinities", "offsets": offsets}],
+        "halo": container.receptive_halo(layers, "affinities", network.multiple()),
+        "multiple": network.multiple(),
+    }
+    container.write_model(path + ".tmp", header, layers, {k: v.numpy() for k, v in tensors.items()})
+    os.replace(path + ".tmp", path)
+
+
+def main():
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    os.makedirs(arguments.out, exist_ok=True)
+    offsets = targets.OFFSETS[arguments.preset]
+    training = [volumes.TrainingVolume(*v) for v in arguments.train]
+    check = validation_batches(arguments, [volumes.TrainingVolume(*v) for v in arguments.validate], offsets)
+    network = UNet(ARCHITECTURES[arguments.preset], len(offsets))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=1e-4)
+    averaged = Averaged(network)
+    step, spent = 0, 0.0
+    checkpoint = os.path.join(arguments.out, "checkpoint.pt")
+    curve = os.path.join(arguments.out, "curve.csv")
+    if os.path.exists(checkpoint):
+        saved = torch.load(checkpoint)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        averaged.state, averaged.steps = saved["averaged"], saved["step"]
+        step, spent = saved["step"], saved["spent"]
+        print(f"goes on after {step} steps and {spent / 60:.1f} minutes", flush=True)
+    elif os.path.exists(curve):
+        os.remove(curve)
+    print(f"{sum(p.numel() for p in network.parameters())} parameters", flush=True)
+
+    rng = numpy.random.default_rng([arguments.seed, step])
+    recent, since, last = [], time.monotonic(), spent
+    begun = since - spent
+    while True:
+        spent = time.monotonic() - begun
+        progress = spent / (60 * arguments.minutes)
+        if spent - last >= 60 * arguments.every or progress >= 1:
+            report(arguments, network, optimizer, averaged, check, training, offsets, step, spent, recent)
+            recent, last = [], spent
+        if progress >= 1:
+            break
+        rate = arguments.rate * min(1, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        network.train()
+        raw, wanted, known = batch_of(training, arguments, rng, offsets)
+        each = targets.balanced_loss(network(raw), wanted, known)
+        loss = each[:3].mean() + 0.5 * each[3:].mean()
+        if not torch.isfinite(loss):
+            sys.exit("The loss is not finite (training diverged); run again with a smaller --rate")
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        averaged.follow(network)
+        recent.append(float(loss))
+        step += 1
+
+
+def report(arguments, network, optimizer, averaged, check, training, offsets, step, spent, recent):
+    """Validates the averaged network, adds a row to the curve, writes the checkpoint and the model."""
+    judged = UNet(ARCHITECTURES[arguments.preset], len(offsets))
+    judged.load_state_dict(averaged.state)
+    losses, rates = validate(judged, check)
+    path = os.path.join(arguments.out, "curve.csv")
+    new = not os.path.exists(path)
+    near = rates[:, :3].mean(1)
+    row = [step, round(spent, 1), round(time.process_time(), 1), round(float(numpy.mean(recent)) if recent else math.nan, 4),
+           round(float(losses[:3].mean()), 4), round(float(losses[3:].mean()), 4), round(float(near[0]), 4), round(float(near[1]), 4)]
+    with open(path, "a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "seconds", "cpu_seconds", "training_loss", "validation_loss_near", "validation_loss_far",
+                             "joined_right", "cut_right"])
+        writer.writerow(row)
+    print(" ".join(map(str, row)), flush=True)
+    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "averaged": averaged.state,
+             "step": step, "spent": spent}
+    torch.save(state, os.path.join(arguments.out, "checkpoint.pt.tmp"))
+    os.replace(os.path.join(arguments.out, "checkpoint.pt.tmp"), os.path.join(arguments.out, "checkpoint.pt"))
+    export(arguments, averaged, training, offsets, os.path.join(arguments.out, "model.pvm"))
+
+
+if __name__ == "__main__":
+    main()
