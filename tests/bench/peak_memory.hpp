@@ -1,0 +1,46 @@
+#pragma once
+// How much resident memory a piece of work took at its height.
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include <malloc.h>
+
+namespace petavox::bench {
+
+/// From construction on. Linux only; counts pages. Freed memory must go back to the system at once for that,
+/// which give_memory_back() sees to.
+class PeakMemory {
+ public:
+  PeakMemory() {
+    std::ofstream{"/proc/self/clear_refs"} << "5";  // the high-water mark starts anew
+    before_ = status("VmRSS:");
+  }
+  /// The high-water mark above what was resident at the beginning.
+  std::uint64_t bytes() const {
+    const std::uint64_t peak = status("VmHWM:");
+    return peak > before_ ? peak - before_ : 0;
+  }
+
+ private:
+  static std::uint64_t status(const std::string& key) {
+    std::ifstream file{"/proc/self/status"};
+    std::string word;
+    std::uint64_t kib = 0;
+    while (file >> word)
+      if (word == key && file >> kib) break;
+    return kib * 1024;
+  }
+  std::uint64_t before_ = 0;
+};
+
+/// Arrays of a megabyte or more are mapped and unmapped one by one.
+inline void give_memory_back() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+}  // namespace petavox::bench

@@ -1,0 +1,65 @@
+// Our kernels for tests/bench/peers/run.py, which feeds them and their peers the same arrays in turn.
+//
+//   peer_kernels KERNEL OUT.npy [key=value…] [INPUT.npy…]
+//
+// Prints a line `ready`; then for each line read, runs the kernel once and prints its CPU seconds and the
+// peak of its resident memory in bytes, result included. The first result is written to OUT.npy.
+
+#include "bench_clock.hpp"
+#include "npy.hpp"
+#include "ours.hpp"
+#include "peak_memory.hpp"
+
+#include <cstdio>
+#include <iostream>
+
+namespace {
+
+int run(int argc, char** argv) {
+  using namespace petavox::bench;
+  give_memory_back();
+  Kernels kernels;
+  add_inputs(kernels);
+  add_labels(kernels);
+  add_watershed(kernels);
+  if (argc < 3 || !kernels.contains(argv[1])) {
+    std::fprintf(stderr, "usage: peer_kernels KERNEL OUT.npy [key=value…] [INPUT.npy…]; kernels:");
+    for (const auto& [name, make] : kernels) std::fprintf(stderr, " %s", name.c_str());
+    std::fprintf(stderr, "\n");
+    return 2;
+  }
+  Request request;
+  for (int i = 3; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (const auto equals = word.find('='); equals != std::string::npos)
+      request.options[word.substr(0, equals)] = word.substr(equals + 1);
+    else
+      request.inputs.push_back(read_npy(word));
+  }
+  const Kernel kernel = kernels.at(argv[1])(request);
+  std::printf("ready\n");
+  std::fflush(stdout);
+  bool written = false;
+  for (std::string line; std::getline(std::cin, line);) {
+    const PeakMemory memory;
+    const double begin = cpu_seconds();
+    const petavox::Array result = kernel();
+    const double seconds = cpu_seconds() - begin;
+    const auto bytes = memory.bytes();
+    if (!std::exchange(written, true)) write_npy(argv[2], result);
+    std::printf("%.9f %llu\n", seconds, static_cast<unsigned long long>(bytes));
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "peer_kernels: %s\n", e.what());
+    return 1;
+  }
+}
