@@ -30,8 +30,9 @@ class Master {
   /// Work for the worker, if there is any now.
   std::vector<Work> work_for(WorkerId worker);
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
+  /// Call alive() too, once for all reports that came together.
   void report(WorkerId worker, const TaskOutcome& outcome);
-  /// The worker gave a sign of life.
+  /// The worker gave a sign of life: its lease starts again.
   void alive(WorkerId worker) { scheduler_.renew(worker, now()); }
 
   /// Regular work: commits the journal, looks for expired leases and for a newer master. Returns workers
@@ -50,6 +51,8 @@ class Master {
   const std::string& fatal() const { return fatal_; }
   /// Another master has taken over.
   bool superseded() const { return superseded_; }
+  /// No more work may be handed out: the run was asked to stop, failed, or belongs to another master now.
+  bool must_stop() const { return stop_requested() || !fatal_.empty() || superseded_; }
 
   /// Writes virtual datasets, summaries, manifest and the record of completion, if everything is done; else
   /// lists what failed. `interrupted`: the run was asked to stop.

@@ -2,131 +2,17 @@
 
 #include "petavox/run/run.hpp"
 
-#include "petavox/base/log.hpp"
 #include "petavox/comm/loopback.hpp"
-#include "petavox/run/master.hpp"
+#include "petavox/run/dispatcher.hpp"
 #include "petavox/run/run_directory.hpp"
-#include "petavox/run/wire.hpp"
-#include "petavox/run/worker.hpp"
-
-#include <set>
 
 namespace petavox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int master_rank = 0;
 /// Up to so many ranks the master computes too: beyond, one more worker is no gain and the master stays
 /// responsive.
 constexpr int max_ranks_with_working_master = 8;
-/// How long a stopping run waits for the tasks at hand.
-constexpr auto stop_grace = std::chrono::seconds{8};
-constexpr auto beat_interval = std::chrono::seconds{5};
-
-bool must_stop(const Master& master) {
-  return stop_requested() || !master.fatal().empty() || master.superseded();
-}
-
-/// Talks to the workers of a distributed run. Local, on the master rank.
-class Dispatcher {
- public:
-  Dispatcher(Communicator& comm, Master& master, LocalWorker* local)
-      : comm_{comm}, master_{master}, local_{local} {
-    if (local_ != nullptr) join(master_rank);
-  }
-
-  /// Until everything is done or the run must stop.
-  void run() {
-    while (!master_.finished() && !must_stop(master_)) {
-      listen(std::chrono::microseconds{200});
-      hand_out();
-      for (const WorkerId given_up : master_.tick()) joined_.erase(static_cast<int>(given_up.value));
-      beat();
-    }
-    master_.commit();
-  }
-
-  /// Collects the results of the tasks at hand and sends everybody away. False if this process's own worker
-  /// hangs.
-  bool stop(int code) {
-    const bool local_left = local_ == nullptr || local_->stop(stop_grace);
-    take_local();
-    std::set<int> waiting;
-    for (int rank = 0; rank < comm_.size(); ++rank)
-      if (rank != comm_.rank()) {
-        comm_.send(rank, wire::stop, wire::encode_code(code));
-        waiting.insert(rank);
-      }
-    left_ = &waiting;
-    const auto begin = Clock::now();
-    while (!waiting.empty() && Clock::now() - begin < stop_grace) {
-      listen(std::chrono::microseconds{500});
-      master_.tick();
-    }
-    left_ = nullptr;
-    master_.commit();
-    for (const int rank : waiting) {
-      log::warning("rank " + std::to_string(rank) + " does not answer; the run ends without it");
-      comm_.forget(rank);
-    }
-    return local_left;
-  }
-
- private:
-  void join(int rank) {
-    if (joined_.insert(rank).second) master_.add_worker(WorkerId{rank});
-  }
-
-  void listen(std::chrono::microseconds timeout) {
-    while (const auto message = comm_.poll(timeout)) {
-      timeout = std::chrono::microseconds{0};
-      const int rank = message->from;
-      if (message->tag == wire::stop) {
-        if (left_ != nullptr) left_->erase(rank);
-        continue;
-      }
-      // A worker that was given up and speaks again may work again; what it says of its old tasks is stale.
-      if (message->tag == wire::outcome)
-        for (const TaskOutcome& outcome : wire::decode_outcomes(message->bytes))
-          master_.report(WorkerId{rank}, outcome);
-      else
-        master_.alive(WorkerId{rank});
-      if (left_ == nullptr) join(rank);
-    }
-    take_local();
-  }
-
-  void take_local() {
-    if (local_ == nullptr) return;
-    for (const TaskOutcome& outcome : local_->take()) master_.report(WorkerId{master_rank}, outcome);
-  }
-
-  void hand_out() {
-    for (const WorkerId worker : master_.hungry()) {
-      std::vector<Work> work = master_.work_for(worker);
-      if (work.empty()) continue;
-      if (local_ != nullptr && worker.value == master_rank)
-        local_->give(std::move(work));
-      else
-        comm_.send(static_cast<int>(worker.value), wire::work, wire::encode(work));
-    }
-  }
-
-  void beat() {
-    const auto now = Clock::now();
-    if (now - last_beat_ < beat_interval) return;
-    last_beat_ = now;
-    for (int rank = 0; rank < comm_.size(); ++rank)
-      if (rank != comm_.rank()) comm_.send(rank, wire::beat, {});
-  }
-
-  Communicator& comm_;
-  Master& master_;
-  LocalWorker* local_;
-  std::set<int> joined_;
-  std::set<int>* left_ = nullptr;
-  Clock::time_point last_beat_ = Clock::now();
-};
 
 /// What rank 0 tells the others before the work begins.
 struct Opening {
@@ -186,14 +72,15 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
     const WatchedSlots watched{runner.slots()};
     master.before_commit([&] { runner.sync(); });
     master.add_worker(me);
-    while (!master.finished() && !must_stop(master)) {
+    while (!master.finished() && !master.must_stop()) {
       const std::vector<Work> work = master.work_for(me);
       if (work.empty() && !master.finished() && !master.searching())
         throw Error{ErrorCode::internal,
                     "no task can run though the run is not finished (a bug in petavox); please report it"};
       for (const Work& w : work) {
-        if (must_stop(master)) break;
+        if (master.must_stop()) break;
         master.report(me, runner.run(w));
+        master.alive(me);
         master.tick();
       }
     }

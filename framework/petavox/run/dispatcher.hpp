@@ -1,0 +1,39 @@
+#pragma once
+// Carries the master's work to the workers and their results back. One thread; the journal, the scheduler and
+// the tables belong to the Master, the messages to the Communicator.
+
+#include "petavox/comm/communicator.hpp"
+#include "petavox/run/master.hpp"
+#include "petavox/run/worker.hpp"
+
+#include <set>
+
+namespace petavox {
+
+class Dispatcher {
+ public:
+  /// `local`: the master rank's own worker, or nothing. All three must outlive the dispatcher.
+  Dispatcher(Communicator& comm, Master& master, LocalWorker* local);
+
+  /// Local. Until everything is done or the run must stop.
+  void run();
+  /// Local. Collects the results of the tasks at hand and sends everybody away. False if this process's own
+  /// worker hangs.
+  bool stop(int code);
+
+ private:
+  void join(int rank);
+  void listen(std::chrono::microseconds timeout);
+  void take_local();
+  void hand_out();
+  void beat();
+
+  Communicator& comm_;
+  Master& master_;
+  LocalWorker* local_;
+  std::set<int> joined_;
+  std::set<int>* left_ = nullptr;  // while stopping: who has not answered yet
+  std::chrono::steady_clock::time_point last_beat_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace petavox
