@@ -4,3 +4,6 @@ petavox_add_benchmark(schedule_bench SOURCES schedule_bench.cpp ${PROJECT_SOURCE
 # Run under mpirun with 2 to 5 ranks.
 add_executable(dispatch_bench dispatch_bench.cpp)
 target_link_libraries(dispatch_bench PRIVATE petavox_mpi petavox_warnings)
+add_executable(master_bench master_bench.cpp)
+target_include_directories(master_bench PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(master_bench PRIVATE petavox_run petavox_mpi petavox_warnings)

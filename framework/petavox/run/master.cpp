@@ -266,7 +266,6 @@ std::vector<Work> Master::work_for(WorkerId worker) {
 }
 
 void Master::report(WorkerId worker, const TaskOutcome& outcome) {
-  scheduler_.renew(worker, now());
   const TaskId task = outcome.task;
   const AttemptRecord attempt{task, static_cast<std::uint32_t>(outcome.attempt),
                               static_cast<std::uint32_t>(worker.value)};
@@ -275,6 +274,9 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
     case OutcomeKind::skipped: {
       if (scheduler_.succeeded(worker, task, outcome.attempt) != Acceptance::accepted) return;
       const bool skipped = outcome.kind == OutcomeKind::skipped;
+      // Skipped blocks say nothing about those inside the mask.
+      if (!skipped)
+        scheduler_.took(static_cast<int>(task.step), std::chrono::nanoseconds{outcome.nanoseconds});
       DoneRecord record;
       record.task = task;
       record.attempt = attempt.attempt;

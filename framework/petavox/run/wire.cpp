@@ -3,11 +3,32 @@
 namespace petavox::wire {
 namespace {
 
-std::uint64_t get_count(ByteReader& in, std::size_t least_bytes) {
-  const auto count = in.get<std::uint64_t>();
+struct WorkHead {
+  TaskId task;
+  std::int32_t attempt;
+  std::uint32_t num_inputs;
+};
+struct WorkInput {
+  TaskId task;
+  Location location;
+  std::uint32_t flags, reserved;
+};
+/// Of all outcomes but `done` the culprit and a text follow.
+struct OutcomeHead {
+  TaskId task;
+  Location location;
+  DigestSum digest;
+  std::uint64_t nanoseconds, bytes_read, bytes_written;
+  std::int32_t attempt;
+  std::uint16_t kind, retryable;
+};
+static_assert(sizeof(WorkHead) == 24 && sizeof(WorkInput) == 56 && sizeof(OutcomeHead) == 96);
+
+/// A count that a message claims, if it can be true.
+std::size_t get_count(const ByteReader& in, std::uint64_t count, std::size_t least_bytes) {
   if (count > in.remaining() / least_bytes)
     throw Error{ErrorCode::io, "a message is truncated (it claims more entries than it has); it is refused"};
-  return count;
+  return static_cast<std::size_t>(count);
 }
 
 }  // namespace
@@ -16,29 +37,25 @@ Bytes encode(const std::vector<Work>& list) {
   ByteWriter out;
   out.put(static_cast<std::uint64_t>(list.size()));
   for (const Work& w : list) {
-    out.put(w.task);
-    out.put(static_cast<std::int64_t>(w.attempt));
-    out.put(static_cast<std::uint64_t>(w.inputs.size()));
-    for (const auto& [task, result] : w.inputs) {
-      out.put(task);
-      out.put(result.location);
-      out.put(static_cast<std::uint64_t>(result.flags));
-    }
+    out.put(
+        WorkHead{w.task, static_cast<std::int32_t>(w.attempt), static_cast<std::uint32_t>(w.inputs.size())});
+    for (const auto& [task, result] : w.inputs) out.put(WorkInput{task, result.location, result.flags, 0});
   }
   return out.take();
 }
 
 std::vector<Work> decode_work(std::span<const std::byte> bytes) {
   ByteReader in{bytes};
-  std::vector<Work> list(static_cast<std::size_t>(get_count(in, sizeof(TaskId))));
+  std::vector<Work> list(get_count(in, in.get<std::uint64_t>(), sizeof(WorkHead)));
   for (Work& w : list) {
-    w.task = in.get<TaskId>();
-    w.attempt = static_cast<int>(in.get<std::int64_t>());
-    w.inputs.resize(static_cast<std::size_t>(get_count(in, sizeof(TaskId) + sizeof(Location))));
+    const auto head = in.get<WorkHead>();
+    w.task = head.task;
+    w.attempt = head.attempt;
+    w.inputs.resize(get_count(in, head.num_inputs, sizeof(WorkInput)));
     for (auto& [task, result] : w.inputs) {
-      task = in.get<TaskId>();
-      result.location = in.get<Location>();
-      result.flags = static_cast<std::uint32_t>(in.get<std::uint64_t>());
+      const auto input = in.get<WorkInput>();
+      task = input.task;
+      result = {input.location, input.flags};
     }
   }
   return list;
@@ -48,15 +65,10 @@ Bytes encode(const std::vector<TaskOutcome>& list) {
   ByteWriter out;
   out.put(static_cast<std::uint64_t>(list.size()));
   for (const TaskOutcome& o : list) {
-    out.put(o.task);
-    out.put(static_cast<std::int64_t>(o.attempt));
-    out.put(static_cast<std::uint32_t>(o.kind));
-    out.put(static_cast<std::uint32_t>(o.retryable ? 1 : 0));
-    out.put(o.location);
-    out.put(o.digest);
-    out.put(o.nanoseconds);
-    out.put(o.bytes_read);
-    out.put(o.bytes_written);
+    out.put(OutcomeHead{o.task, o.location, o.digest, o.nanoseconds, o.bytes_read, o.bytes_written,
+                        static_cast<std::int32_t>(o.attempt), static_cast<std::uint16_t>(o.kind),
+                        static_cast<std::uint16_t>(o.retryable ? 1 : 0)});
+    if (o.kind == OutcomeKind::done) continue;
     out.put(o.culprit);
     out.put_text(o.text);
   }
@@ -65,21 +77,22 @@ Bytes encode(const std::vector<TaskOutcome>& list) {
 
 std::vector<TaskOutcome> decode_outcomes(std::span<const std::byte> bytes) {
   ByteReader in{bytes};
-  std::vector<TaskOutcome> list(static_cast<std::size_t>(get_count(in, sizeof(TaskId))));
+  std::vector<TaskOutcome> list(get_count(in, in.get<std::uint64_t>(), sizeof(OutcomeHead)));
   for (TaskOutcome& o : list) {
-    o.task = in.get<TaskId>();
-    o.attempt = static_cast<int>(in.get<std::int64_t>());
-    const auto kind = in.get<std::uint32_t>();
-    if (kind > static_cast<std::uint32_t>(OutcomeKind::fatal))
+    const auto head = in.get<OutcomeHead>();
+    if (head.kind > static_cast<std::uint16_t>(OutcomeKind::fatal))
       throw Error{ErrorCode::io,
                   "a message holds an unknown outcome (the ranks run different versions); use one version"};
-    o.kind = static_cast<OutcomeKind>(kind);
-    o.retryable = in.get<std::uint32_t>() != 0;
-    o.location = in.get<Location>();
-    o.digest = in.get<DigestSum>();
-    o.nanoseconds = in.get<std::uint64_t>();
-    o.bytes_read = in.get<std::uint64_t>();
-    o.bytes_written = in.get<std::uint64_t>();
+    o.task = head.task;
+    o.attempt = head.attempt;
+    o.kind = static_cast<OutcomeKind>(head.kind);
+    o.retryable = head.retryable != 0;
+    o.location = head.location;
+    o.digest = head.digest;
+    o.nanoseconds = head.nanoseconds;
+    o.bytes_read = head.bytes_read;
+    o.bytes_written = head.bytes_written;
+    if (o.kind == OutcomeKind::done) continue;
     o.culprit = in.get<TaskId>();
     o.text = in.get_text();
   }

@@ -9,8 +9,9 @@ Scheduler::Impl::Impl(const TaskGraph& graph, const SchedulerOptions& options)
     : graph_{graph}, options_{options} {
   PETAVOX_ASSERT(options.max_attempts >= 1 && options.min_workers >= 1 && options.prefetch >= 1 &&
                  options.batch >= 1 && options.run_length >= 1);
+  steps_.reserve(static_cast<std::size_t>(graph.num_steps()));
   for (int s = 0; s < graph.num_steps(); ++s) {
-    steps_.emplace_back(s, graph.num_tasks(s));
+    steps_.emplace_back(s, graph.num_tasks(s), &nodes_);
     total_ += steps_.back().total;
   }
 }
@@ -157,6 +158,7 @@ std::optional<Assignment> Scheduler::straggler(WorkerId worker, Instant now) {
 Acceptance Scheduler::succeeded(WorkerId worker, TaskId task, int attempt) {
   return impl_->succeeded(worker, task, attempt);
 }
+void Scheduler::took(int step, std::chrono::nanoseconds duration) { impl_->took(step, duration); }
 Verdict Scheduler::failed(WorkerId worker, TaskId task, int attempt, bool retryable) {
   return impl_->failed(worker, task, attempt, retryable);
 }

@@ -29,9 +29,10 @@ struct SchedulerOptions {
   int max_attempts = 3;  ///< charges after which a task is quarantined
   int min_workers = 2;   ///< … once so many different workers were charged (or all that there are)
   int prefetch = 2;      ///< tasks in flight for each worker
-  int batch = 32;        ///< tiny tasks that count as one of these
-  int run_length = 8;    ///< consecutive tasks along in_order() that one worker takes
-  Instant lease = std::chrono::minutes{30};          ///< after which a running task is reported by expired()
+  int batch = 64;        ///< short tasks that count as one of these
+  Instant brief = std::chrono::milliseconds{1};  ///< a step's tasks are short if they take less on average
+  int run_length = 8;                            ///< consecutive tasks along in_order() that one worker takes
+  Instant lease = std::chrono::minutes{30};      ///< after which a running task is reported by expired()
   Instant straggler_age = std::chrono::seconds{10};  ///< after which a running task may be duplicated
 };
 
@@ -115,6 +116,9 @@ class Scheduler {
   // ---- reports ----
 
   Acceptance succeeded(WorkerId worker, TaskId task, int attempt);
+  /// How long a task of the step took that did its work. What is learnt decides which steps are handed out in
+  /// batches; until enough is known, TaskGraph::tiny() does.
+  void took(int step, std::chrono::nanoseconds duration);
   /// The execution failed by itself. `retryable` false quarantines at once.
   Verdict failed(WorkerId worker, TaskId task, int attempt, bool retryable = true);
   /// The worker gives the task back without blame (an input was bad, it is leaving). Stale or retry.

@@ -14,6 +14,8 @@ constexpr int few_looks = 4;
 constexpr int many_looks = 100'000;
 // Retries that one call looks through for one that this worker has not failed on.
 constexpr int retries_looked_at = 64;
+// Durations after which they are preferred to the graph's guess, and over which they are averaged.
+constexpr int enough_timed = 16;
 
 }  // namespace
 
@@ -23,10 +25,10 @@ void Scheduler::Impl::add_worker(WorkerId id) {
   ++num_idle_;
 }
 
-// How many more executions the worker may get, a batch of tiny ones counting as one.
+// How many more executions the worker may get, a batch of short ones counting as one.
 int Scheduler::Impl::room(const Worker& worker) const {
-  const int large = static_cast<int>(worker.held.size()) - worker.num_tiny;
-  return options_.prefetch - large - (worker.num_tiny + options_.batch - 1) / options_.batch;
+  const int large = static_cast<int>(worker.held.size()) - worker.num_brief;
+  return options_.prefetch - large - (worker.num_brief + options_.batch - 1) / options_.batch;
 }
 
 std::vector<WorkerId> Scheduler::Impl::hungry() const {
@@ -62,9 +64,9 @@ std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
     if (!task && given.empty() && searching()) task = take(id, worker, many_looks);
     if (!task) break;
     Step& step = step_of(*task);
-    const int quota = tiny_quota(step);
+    const int quota = brief_quota(step);
     given.push_back(issue(worker, *task, now));
-    for (int n = 1; n < quota && graph_.tiny(*task); ++n) {
+    for (int n = 1; n < quota && brief(*task); ++n) {
       task = take_in(step, id, worker, few_looks);
       if (!task) break;
       given.push_back(issue(worker, *task, now));
@@ -79,12 +81,25 @@ bool Scheduler::Impl::leave_to_idle(const Worker& worker) const {
   return !searching();
 }
 
-// Tiny tasks in one batch: a share of what is known to be ready, so that the end is spread over all workers.
-int Scheduler::Impl::tiny_quota(const Step& step) const {
+// Short tasks in one batch: a share of what is known to be ready, so that the end is spread over all workers.
+int Scheduler::Impl::brief_quota(const Step& step) const {
   if (step.unlooked()) return options_.batch;
   const Index shares = 2 * std::max<Index>(1, num_workers());
   const Index known = static_cast<Index>(step.ready.size()) + 1;
   return static_cast<int>(std::clamp<Index>((known + shares - 1) / shares, 1, options_.batch));
+}
+
+bool Scheduler::Impl::brief(TaskId task) const {
+  const Step& step = step_of(task);
+  if (step.num_timed < enough_timed) return graph_.tiny(task);
+  return step.mean_ns < 1e3 * static_cast<double>(options_.brief.count());
+}
+
+// A long task among short ones counts at once; it takes many short ones to forget it.
+void Scheduler::Impl::took(int number, std::chrono::nanoseconds duration) {
+  Step& step = steps_.at(static_cast<std::size_t>(number));
+  step.num_timed = std::min(step.num_timed + 1, enough_timed);
+  step.mean_ns += (static_cast<double>(duration.count()) - step.mean_ns) / step.num_timed;
 }
 
 Assignment Scheduler::Impl::issue(Worker& worker, TaskId task, Instant now) {
@@ -94,14 +109,14 @@ Assignment Scheduler::Impl::issue(Worker& worker, TaskId task, Instant now) {
     ++history->second.running;
   }
   set_code(task, TaskCode::live);
-  const bool tiny = graph_.tiny(task);
+  const bool is_brief = brief(task);
   if (worker.held.empty()) {
     --num_idle_;
     worker.first_since = now;
     worker.first_moved = false;
   }
-  worker.held.push_back({task, attempt, now, tiny});
-  worker.num_tiny += tiny ? 1 : 0;
+  worker.held.push_back({task, attempt, now, is_brief});
+  worker.num_brief += is_brief ? 1 : 0;
   worker.place = graph_.locality(task);
   ++executions_;
   return {task, attempt};

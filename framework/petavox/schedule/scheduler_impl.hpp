@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory_resource>
 #include <set>
 #include <unordered_map>
 
@@ -48,12 +49,12 @@ struct Execution {
   TaskId task;
   int attempt = 0;
   Instant since{};
-  bool tiny = false;
+  bool brief = false;
 };
 
 struct Worker {
   std::vector<Execution> held;  // in the order handed out, which is the order in which a worker runs them
-  int num_tiny = 0;
+  int num_brief = 0;
   Run run;
   std::uint64_t place = 0;  // locality of the last task handed out
   Instant first_since{};    // when the first of `held` began to count for the lease
@@ -72,15 +73,18 @@ struct History {
 using ReadyKey = std::pair<std::uint64_t, Index>;  // locality, index
 
 struct Step {
-  Step(int number_, Index count) : number{number_}, total{count}, codes{count} {}
+  Step(int number_, Index count, std::pmr::memory_resource* nodes)
+      : number{number_}, total{count}, codes{count}, ready{nodes}, retry{nodes} {}
   int number;
   Index total;
   PackedCodes codes;
-  std::set<ReadyKey> ready, retry;  // retry: those that some worker has failed on
-  Index cursor = 0;                 // next position along in_order() to look at
-  bool again = false;               // more became ready than `ready` should hold: pass once more
-  std::vector<Run> left_runs;       // of workers that went away
+  std::pmr::set<ReadyKey> ready, retry;  // retry: those that some worker has failed on
+  Index cursor = 0;                      // next position along in_order() to look at
+  bool again = false;                    // more became ready than `ready` should hold: pass once more
+  std::vector<Run> left_runs;            // of workers that went away
   Index running = 0, done = 0, quarantined = 0, blocked = 0;
+  double mean_ns = 0;  // of what its tasks took, the last ones counting most
+  int num_timed = 0;   // … of so many, up to where they are enough
   bool unlooked() const { return cursor < total || again; }
 };
 
@@ -113,6 +117,7 @@ class Scheduler::Impl {
 
   // scheduler_reports.cpp
   Acceptance succeeded(WorkerId id, TaskId task, int attempt);
+  void took(int step, std::chrono::nanoseconds duration);
   Verdict failed(WorkerId id, TaskId task, int attempt, bool retryable);
   Verdict released(WorkerId id, TaskId task, int attempt);
   Verdict lost(WorkerId id, std::optional<TaskId> charged);
@@ -145,7 +150,8 @@ class Scheduler::Impl {
   bool may_duplicate(TaskId task, WorkerId id) const;
   int room(const Worker& worker) const;
   bool leave_to_idle(const Worker& worker) const;
-  int tiny_quota(const Step& step) const;
+  int brief_quota(const Step& step) const;
+  bool brief(TaskId task) const;
   bool others_could(const History& history) const;
 
   // reports
@@ -169,6 +175,7 @@ class Scheduler::Impl {
 
   const TaskGraph& graph_;
   SchedulerOptions options_;
+  std::pmr::unsynchronized_pool_resource nodes_;  // of the sets in steps_: they come and go with every task
   std::vector<Step> steps_;
   std::map<WorkerId, Worker> workers_;
   std::unordered_map<TaskId, History> histories_;

@@ -26,7 +26,7 @@ History& Scheduler::Impl::history_of(TaskId task) {
 }
 
 void Scheduler::Impl::drop(Worker& worker, std::size_t position) {
-  worker.num_tiny -= worker.held[position].tiny ? 1 : 0;
+  worker.num_brief -= worker.held[position].brief ? 1 : 0;
   worker.held.erase(worker.held.begin() + static_cast<std::ptrdiff_t>(position));
   if (position == 0) worker.first_moved = true;
   if (worker.held.empty()) ++num_idle_;

@@ -38,7 +38,8 @@ class TaskGraph {
   /// May the step hold tasks without dependencies? `true` is always right; `false` spares the master a look
   /// at each of its tasks in a fresh run.
   virtual bool has_roots(int /*step*/) const { return true; }
-  /// So short that several are sent together (tree nodes, table look-ups).
+  /// Probably so short that several should be sent together (tree nodes, table look-ups). A first guess: the
+  /// scheduler learns what the tasks of a step take.
   virtual bool tiny(TaskId task) const = 0;
 };
 

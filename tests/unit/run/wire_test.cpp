@@ -38,8 +38,11 @@ std::vector<TaskOutcome> some_outcomes() {
     o.nanoseconds = 13;
     o.bytes_read = 14;
     o.bytes_written = ~0ULL;
-    o.culprit = {1, 2};
-    o.text = std::string("text with \0 inside", 18);
+    // What is done needs neither.
+    if (kind != OutcomeKind::done) {
+      o.culprit = {1, 2};
+      o.text = std::string("text with \0 inside", 18);
+    }
     list.push_back(o);
   }
   list.back().text.clear();
@@ -124,7 +127,8 @@ TEST(Wire, CountsThatLieAreNotBelieved) {
 
 TEST(Wire, UnknownOutcomeNamesTheCause) {
   Bytes bytes = wire::encode(some_outcomes());
-  bytes[sizeof(std::uint64_t) + sizeof(TaskId) + sizeof(std::int64_t)] = std::byte{200};
+  constexpr std::size_t kind_offset = 92;  // of 96 bytes that every outcome has
+  bytes[sizeof(std::uint64_t) + kind_offset] = std::byte{200};
   try {
     static_cast<void>(wire::decode_outcomes(bytes));
     FAIL();

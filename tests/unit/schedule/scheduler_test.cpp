@@ -187,6 +187,31 @@ TEST(Scheduler, tiny_tasks_come_in_batches_that_shrink_towards_the_end) {
   EXPECT_LE(sizes.back(), 2U);
 }
 
+TEST(Scheduler, what_tasks_take_decides_which_come_in_batches) {
+  using namespace std::chrono_literals;
+  // The first guess is wrong for both: step 0 is said to be long, step 1 to be short.
+  const ListGraph graph{{std::vector<std::vector<TaskId>>(100), std::vector<std::vector<TaskId>>(100)},
+                        {false, true}};
+  Scheduler scheduler{graph, {.prefetch = 2, .batch = 8}};
+  scheduler.add_worker(alice);
+  const auto round = [&](std::chrono::nanoseconds of_first, std::chrono::nanoseconds of_second) {
+    const auto given = scheduler.next(alice, now);
+    for (const auto& a : given) {
+      scheduler.succeeded(alice, a.task, a.attempt);
+      scheduler.took(static_cast<int>(a.task.step), a.task.step == 0 ? of_first : of_second);
+    }
+    return given;
+  };
+  EXPECT_EQ(round(5us, 20ms).size(), 16U) << "step 1, taken for short";
+  EXPECT_EQ(round(5us, 20ms).size(), 2U) << "and known to be long after 16 tasks";
+  while (scheduler.counts(1).done < 100) round(5us, 20ms);
+  while (scheduler.counts(0).done < 16) EXPECT_LE(round(5us, 20ms).size(), 2U);
+  EXPECT_EQ(round(5us, 20ms).size(), 16U) << "step 0 is known to be short";
+  // One long task among short ones counts at once.
+  scheduler.took(0, 1s);
+  EXPECT_EQ(round(5us, 20ms).size(), 2U);
+}
+
 TEST(Scheduler, the_last_ready_tasks_are_left_to_idle_workers) {
   // alice holds a task; one more is ready, and bob holds nothing.
   const ListGraph graph{{{{}, {}}, {{{0, 0}}}}};
