@@ -22,20 +22,30 @@ void for_each_mark(const std::vector<std::uint64_t>& flags, std::size_t size, F&
       f(word * 8 + static_cast<std::size_t>(std::countr_zero(bits)) / 8);
 }
 
-template <class T>
-constexpr std::uint64_t scale_of() {
-  return affinity_one / std::numeric_limits<T>::max();
-}
-
-/// Position of each local id in the order of names; [0] is unused.
+/// Position of each local id in the order of names; [0] is unused. Local ids are mostly numbered in that
+/// order already.
 std::vector<std::uint32_t> ranks_of(const std::vector<Name>& names) {
-  std::vector<std::uint32_t> order(names.size());
+  std::vector<std::uint32_t> order(names.size()), ranks(names.size() + 1);
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(),
-            [&](std::uint32_t a, std::uint32_t b) { return names[a] < names[b]; });
-  std::vector<std::uint32_t> ranks(names.size() + 1);
+  if (!std::is_sorted(names.begin(), names.end()))
+    std::sort(order.begin(), order.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return names[a] < names[b]; });
   for (std::uint32_t rank = 0; rank < order.size(); ++rank) ranks[order[rank] + 1] = rank;
   return ranks;
+}
+
+/// Stable counting sort: the numbers 0..size-1, or those of `order`, by key_of(number) < keys.
+template <class KeyOf>
+std::vector<std::uint32_t> sorted_by(std::size_t size, std::size_t keys,
+                                     const std::vector<std::uint32_t>* order, KeyOf&& key_of) {
+  std::vector<std::uint32_t> next(keys + 1), sorted(size);
+  for (std::uint32_t i = 0; i < size; ++i) ++next[key_of(i) + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  for (std::uint32_t i = 0; i < size; ++i) {
+    const std::uint32_t number = order == nullptr ? i : (*order)[i];
+    sorted[next[key_of(number)]++] = number;
+  }
+  return sorted;
 }
 
 }  // namespace
@@ -44,7 +54,11 @@ std::vector<Column> edge_columns() { return {{"u"}, {"v"}, {"sum"}, {"count"}, {
 std::vector<Column> node_columns() { return {{"name"}, {"voxels"}, {"faces"}}; }
 
 Builder::Builder(const LabelArray& labels, const Box& core, const Box& domain)
-    : labels_{labels}, core_{core}, domain_{domain}, voxels_(labels.names.size() + 1) {
+    : labels_{labels},
+      core_{core},
+      domain_{domain},
+      contacts_{labels.names.size()},
+      voxels_(labels.names.size() + 1) {
   Box needed = core;
   for (int axis = 0; axis < 3; ++axis)
     needed.begin[axis] = std::max(domain.begin[axis], core.begin[axis] - 1);
@@ -52,10 +66,14 @@ Builder::Builder(const LabelArray& labels, const Box& core, const Box& domain)
     throw Error{ErrorCode::contract, "the labels of box " + to_string(labels.ids.box()) + " do not cover " +
                                          to_string(needed) +
                                          " (contacts would be lost); read one voxel below the core"};
+  if (core.voxels() > static_cast<Index>(0xffffffffU / 3))
+    throw Error{ErrorCode::resource,
+                "box " + to_string(core) +
+                    " has 2^32 voxel edges or more (they are counted in 32 bits); use smaller "
+                    "blocks"};
   const auto row = static_cast<std::size_t>(core.shape().x);
   differs_.resize(row / 8 + 1);
   for (auto& hints : hints_) hints.resize(row);
-  sums_.reserve(std::min(4 * labels.names.size(), static_cast<std::size_t>(core.voxels())));
 }
 
 void Builder::add(const Array& affinities) {
@@ -64,7 +82,10 @@ void Builder::add(const Array& affinities) {
                                          std::to_string(affinities.channels()) + " channels (a part of " +
                                          to_string(core_) +
                                          " with the channels z, y, x is needed); connect an affinity volume"};
-  if (affinities.dtype() == DType::u8) return add_rows(affinities.view<std::uint8_t>());
+  if (affinities.dtype() == DType::u8) {
+    unit_ = affinity_one / std::numeric_limits<std::uint8_t>::max();
+    return add_rows(affinities.view<std::uint8_t>());
+  }
   if (affinities.dtype() == DType::u16) return add_rows(affinities.view<std::uint16_t>());
   throw Error{ErrorCode::contract, std::string{"affinities are "} + name_of(affinities.dtype()) +
                                        " (only uint8 and uint16 add up exactly); quantise them first"};
@@ -94,9 +115,8 @@ template <class T>
 void Builder::add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
                       std::size_t size, std::uint64_t index, std::uint32_t* hints) {
   mark_differences(higher, lower, size, flags());
-  for_each_mark(differs_, size, [&](std::size_t i) {
-    add_edge(higher[i], lower[i], scale_of<T>() * affinity[i], index + 3 * i, hints[i]);
-  });
+  for_each_mark(differs_, size,
+                [&](std::size_t i) { add_edge(higher[i], lower[i], affinity[i], index + 3 * i, hints[i]); });
 }
 
 template <class T>
@@ -106,7 +126,7 @@ void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::si
   flags()[0] = has_lower && row[0] != row[-1] ? 1 : 0;
   std::size_t run = 0;  // where the current run of equal ids began
   for_each_mark(differs_, size, [&](std::size_t i) {
-    add_edge(row[i], row[i - 1], scale_of<T>() * affinity[i], index + 3 * i, hints_[2][i]);
+    add_edge(row[i], row[i - 1], affinity[i], index + 3 * i, hints_[2][i]);
     if (i == 0) return;
     voxels_[row[run]] += i - run;
     run = i;
@@ -117,39 +137,29 @@ void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::si
 inline void Builder::add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index,
                               std::uint32_t& hint) {
   if (a == 0 || b == 0) return;
-  const std::uint64_t pair = static_cast<std::uint64_t>(std::max(a, b)) << 32 | std::min(a, b);
-  if (pair != last_pair_) {
-    const bool hinted = hint < sums_.size() && sums_.entries()[hint].key == pair;
-    last_entry_ = hinted ? hint : sums_.find_or_insert(pair);
-    last_pair_ = pair;
-  }
-  hint = static_cast<std::uint32_t>(last_entry_);
-  Sum& sum = sums_.entries()[last_entry_].value;
-  sum.sum += affinity;
-  ++sum.count;
-  sum.key = std::min(sum.key, index);
+  const std::uint32_t u = std::min(a, b), v = std::max(a, b);
+  if (!contacts_.holds(hint, u, v)) hint = contacts_.find_or_insert(u, v);
+  ContactTable::Entry& contact = contacts_.entries()[hint];
+  contact.sum += affinity;
+  ++contact.count;
+  contact.key = std::min(contact.key, index);
 }
 
 std::vector<Edge> Builder::edges() const {
   const std::vector<std::uint32_t> ranks = ranks_of(labels_.names);
-  // Counting sort by u, then a small sort by v in each group.
-  std::vector<std::size_t> starts(labels_.names.size() + 2);
-  const auto ordered = [&](std::uint64_t pair) {
-    const auto a = static_cast<std::uint32_t>(pair), b = static_cast<std::uint32_t>(pair >> 32);
-    return ranks[a] < ranks[b] ? std::pair{a, b} : std::pair{b, a};
-  };
-  for (const auto& entry : sums_.entries()) ++starts[ranks[ordered(entry.key).first] + 1];
-  std::partial_sum(starts.begin(), starts.end(), starts.begin());
-  std::vector<Edge> edges(sums_.size());
-  std::vector<std::size_t> next{starts};
-  for (const auto& [pair, sum] : sums_.entries()) {
-    const auto [u, v] = ordered(pair);
-    edges[next[ranks[u]]++] = {labels_.name(u), labels_.name(v), sum.sum, sum.count, sum.key};
+  const std::vector<ContactTable::Entry>& contacts = contacts_.entries();
+  const auto ends = [&](std::uint32_t c) { return std::minmax(ranks[contacts[c].u], ranks[contacts[c].v]); };
+  const std::size_t size = contacts.size(), names = labels_.names.size();
+  std::vector<std::uint32_t> order =
+      sorted_by(size, names, nullptr, [&](std::uint32_t c) { return ends(c).second; });
+  order = sorted_by(size, names, &order, [&](std::uint32_t c) { return ends(c).first; });
+  std::vector<Edge> edges;
+  edges.reserve(size);
+  for (const std::uint32_t c : order) {
+    const Name a = labels_.name(contacts[c].u), b = labels_.name(contacts[c].v);
+    edges.push_back(
+        {std::min(a, b), std::max(a, b), unit_ * contacts[c].sum, contacts[c].count, contacts[c].key});
   }
-  for (std::size_t u = 0; u + 1 < starts.size(); ++u)
-    std::sort(edges.begin() + static_cast<std::ptrdiff_t>(starts[u]),
-              edges.begin() + static_cast<std::ptrdiff_t>(starts[u + 1]),
-              [](const Edge& a, const Edge& b) { return a.v < b.v; });
   return edges;
 }
 

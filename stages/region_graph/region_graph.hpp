@@ -6,9 +6,10 @@
 // A voxel edge joins v and v - 1 on axis k (0: z, 1: y, 2: x); its affinity is channel k at v, its global
 // index is 3 * raster(v) + k with the raster of the domain. It belongs to the block that owns v.
 
-#include "petavox/base/flat_map.hpp"
 #include "petavox/volume/label_array.hpp"
 #include "petavox/volume/table.hpp"
+
+#include "stages/region_graph/contact_table.hpp"
 
 #include <vector>
 
@@ -37,11 +38,11 @@ struct Node {
 std::vector<Column> node_columns();
 
 /// Builds the graph of one block, slab by slab.
-/// Memory besides the labels: 40 to 48 bytes for each pair of adjacent supervoxels, 8 for each supervoxel.
+/// Memory besides the labels: 32 to 48 bytes for each pair of adjacent supervoxels, 12 for each supervoxel.
 class Builder {
  public:
   /// `labels` cover the core and, where the domain goes on, one voxel below it on each axis. Kept by
-  /// reference. Throws Error{contract} if they do not.
+  /// reference. Throws Error{contract} if they do not, Error{resource} for a core of 2^32 / 3 voxels or more.
   Builder(const LabelArray& labels, const Box& core, const Box& domain);
 
   /// Adds the voxel edges owned by the box of `affinities`: a part of the core, u8 or u16, three channels
@@ -54,9 +55,6 @@ class Builder {
   std::vector<Node> nodes() const;
 
  private:
-  struct Sum {
-    std::uint64_t sum = 0, count = 0, key = ~std::uint64_t{0};
-  };
   template <class T>
   void add_rows(const View<const T>& affinities);
   template <class T>
@@ -72,13 +70,12 @@ class Builder {
 
   const LabelArray& labels_;
   Box core_, domain_;
-  FlatMap<Sum> sums_;
+  ContactTable contacts_;               // sums in the unit of the affinities' type
+  std::uint64_t unit_ = 1;              // of that type, in 1/65535
   std::vector<std::uint64_t> voxels_;   // of each local id, in the core
   std::vector<std::uint64_t> differs_;  // scratch of flags()
-  // Contacts are surfaces: the pair of a voxel edge is mostly that of the edge before it in the row, or that
-  // at the same place of the row before. Both are tried before the hash table.
-  std::uint64_t last_pair_ = 0;
-  std::size_t last_entry_ = 0;
+  // Contacts are surfaces: the pair of a voxel edge is often that of the edge at the same place of the row
+  // before. It is tried first.
   std::vector<std::uint32_t> hints_[3];  // for each axis, along x
 };
 
