@@ -12,6 +12,7 @@
 #include "stages/relabel/relabel.hpp"
 #include "stages/score/score_stage.hpp"
 #include "stages/size_filter/size_filter.hpp"
+#include "stages/size_merge/size_merge_stage.hpp"
 #include "stages/stitch/stitch.hpp"
 #include "stages/watershed/watershed.hpp"
 
@@ -40,6 +41,7 @@ void register_stages(StageRegistry& registry) {
   registry.add(size_filter_stage());
   registry.add(relabel_stage());
   registry.add<RegionGraphStage>();
+  add_reduction<SizeMerge>(registry);
   add_reduction<Agglomerate>(registry);
   add_reduction<Score>(registry);
 }

@@ -25,15 +25,43 @@ void check_size(std::size_t contacts) {
 }
 
 /// A face of a part stays a face of the whole only if it was not closed by the join.
-void close(ContactGraph& graph, FaceMask face) {
-  for (Node& node : graph.nodes) node.faces &= ~std::uint32_t{face};
+void close(SpillVector<Node>& nodes, FaceMask face) {
+  for (Node& node : nodes) node.faces &= ~std::uint32_t{face};
 }
 
-/// Frees an array before its owner goes.
-template <class T>
-void release(SpillVector<T>& array) {
-  array = SpillVector<T>{};
-}
+/// Finds nodes by name. Names are places in the volume, spread evenly or in lumps: a name is looked for in
+/// its stretch of the range of names, one node to a stretch on average.
+class NameIndex {
+ public:
+  NameIndex(const SpillVector<Node>& nodes, const ReductionContext& context)
+      : nodes_{nodes}, starts_{context.array<std::uint32_t>()} {
+    if (nodes.empty()) return;
+    least_ = nodes[0].name;
+    while ((nodes.back().name - least_) >> shift_ > 2 * nodes.size()) ++shift_;
+    starts_.resize(static_cast<std::size_t>((nodes.back().name - least_) >> shift_) + 2);
+    for (const Node& node : nodes) ++starts_[stretch(node.name) + 1];
+    for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
+  }
+  /// Expects the name of a node.
+  std::uint32_t operator[](Name name) const {
+    const std::size_t at = stretch(name);
+    const Node* found = std::lower_bound(nodes_.begin() + starts_[at], nodes_.begin() + starts_[at + 1], name,
+                                         [](const Node& node, Name wanted) { return node.name < wanted; });
+    return static_cast<std::uint32_t>(found - nodes_.begin());
+  }
+  bool holds(Name name) const {
+    if (nodes_.empty() || name < least_ || name > nodes_.back().name) return false;
+    const std::uint32_t at = (*this)[name];
+    return at < nodes_.size() && nodes_[at].name == name;
+  }
+
+ private:
+  std::size_t stretch(Name name) const { return static_cast<std::size_t>((name - least_) >> shift_); }
+  const SpillVector<Node>& nodes_;
+  SpillVector<std::uint32_t> starts_;
+  Name least_ = 0;
+  int shift_ = 0;
+};
 
 }  // namespace
 
@@ -49,121 +77,113 @@ ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
     if (i > 0 && (edges[i - 1].u > e.u || (edges[i - 1].u == e.u && edges[i - 1].v >= e.v)))
       damaged("has unsorted edges");
   }
+  ContactGraph graph{context.array<Node>(), context.array<Contact>()};
+  graph.nodes.reserve(nodes.size());
+  for (const region_graph::Node& node : nodes)
+    graph.nodes.push_back({node.name, node.voxels, static_cast<std::uint32_t>(node.faces & all_faces), 1});
+
   // Names of edges that are not nodes of this block lie across its faces.
   auto outside = context.array<Name>();
-  const auto known = [&](Name name) {
-    const auto at = std::lower_bound(nodes.begin(), nodes.end(), name,
-                                     [](const region_graph::Node& node, Name n) { return node.name < n; });
-    return at != nodes.end() && at->name == name;
-  };
-  for (const region_graph::Edge& e : edges) {
-    if ((outside.empty() || outside.back() != e.u) && !known(e.u)) outside.push_back(e.u);
-    if (!known(e.v)) outside.push_back(e.v);
-  }
-  std::sort(outside.begin(), outside.end());
-  const Name* outside_end = std::unique(outside.begin(), outside.end());
-
-  ContactGraph graph{context.array<Node>(), context.array<Contact>()};
-  graph.nodes.reserve(nodes.size() + static_cast<std::size_t>(outside_end - outside.begin()));
-  auto node = nodes.begin();
-  for (const Name* name = outside.begin(); name != outside_end || node != nodes.end();) {
-    if (name == outside_end || (node != nodes.end() && node->name < *name)) {
-      graph.nodes.push_back(
-          {node->name, node->voxels, static_cast<std::uint32_t>(node->faces & all_faces), 1});
-      ++node;
-    } else {
-      graph.nodes.push_back({*name++, 0, 0, 0});
+  {
+    const NameIndex known{graph.nodes, context};
+    for (const region_graph::Edge& e : edges) {
+      if ((outside.empty() || outside.back() != e.u) && !known.holds(e.u)) outside.push_back(e.u);
+      if (!known.holds(e.v)) outside.push_back(e.v);
     }
   }
+  if (!outside.empty()) {
+    std::sort(outside.begin(), outside.end());
+    const Name* outside_end = std::unique(outside.begin(), outside.end());
+    const std::size_t inside = graph.nodes.size();
+    for (const Name* name = outside.begin(); name != outside_end; ++name)
+      graph.nodes.push_back({*name, 0, 0, 0});
+    std::inplace_merge(graph.nodes.begin(), graph.nodes.begin() + inside, graph.nodes.end(),
+                       [](const Node& a, const Node& b) { return a.name < b.name; });
+  }
+  const NameIndex index{graph.nodes, context};
   graph.contacts.reserve(edges.size());
-  const auto index_of = [&](Name name) {
-    const Node* at = std::lower_bound(graph.nodes.begin(), graph.nodes.end(), name,
-                                      [](const Node& n, Name wanted) { return n.name < wanted; });
-    return static_cast<std::uint32_t>(at - graph.nodes.begin());
-  };
   std::uint32_t u = 0;
   for (const region_graph::Edge& e : edges) {
     while (graph.nodes[u].name < e.u) ++u;
-    graph.contacts.push_back({u, index_of(e.v), e.sum, e.count, e.key});
+    graph.contacts.push_back({u, index[e.v], e.sum, e.count, e.key});
   }
   return graph;
 }
 
 void not_connected(Name name, const Box& box) {
-  throw Error{
-      ErrorCode::stage,
-      "supervoxel " + std::to_string(name) +
-          " has parts that do not touch, or is not called by its "
-          "first voxel, seen in box " +
-          to_string(box) +
-          " (its contacts would be counted apart); set agglomerate.connected: false, or run `components` "
-          "first"};
+  throw Error{ErrorCode::stage,
+              "supervoxel " + std::to_string(name) +
+                  " has parts that do not touch, or is not called by its "
+                  "first voxel, seen in box " +
+                  to_string(box) +
+                  " (its contacts would be counted apart); set connected: false, or run `components` first"};
 }
 
-ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context,
-                    bool connected) {
-  check_size(a.contacts.size() + b.contacts.size());
+JoinedNodes united_nodes(SpillVector<Node> a, SpillVector<Node> b, const Join& join,
+                         const ReductionContext& context, bool connected) {
   close(a, join.face_of_a());
   close(b, join.face_of_b());
-  ContactGraph whole{context.array<Node>(), context.array<Contact>()};
-
-  whole.nodes.reserve(a.nodes.size() + b.nodes.size());
-  auto to_whole_a = context.array<std::uint32_t>(), to_whole_b = context.array<std::uint32_t>();
-  to_whole_a.reserve(a.nodes.size());
-  to_whole_b.reserve(b.nodes.size());
-  for (std::size_t i = 0, j = 0; i < a.nodes.size() || j < b.nodes.size();) {
-    const auto index = static_cast<std::uint32_t>(whole.nodes.size());
-    const bool take_a = j == b.nodes.size() || (i < a.nodes.size() && a.nodes[i].name <= b.nodes[j].name);
-    const bool take_b = i == a.nodes.size() || (j < b.nodes.size() && b.nodes[j].name <= a.nodes[i].name);
-    Node node{take_a ? a.nodes[i].name : b.nodes[j].name, 0, 0, 0};
+  JoinedNodes joined{context.array<Node>(), context.array<std::uint32_t>(), context.array<std::uint32_t>()};
+  joined.nodes.reserve(a.size() + b.size());
+  joined.of_a.reserve(a.size());
+  joined.of_b.reserve(b.size());
+  for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
+    const auto index = static_cast<std::uint32_t>(joined.nodes.size());
+    const bool take_a = j == b.size() || (i < a.size() && a[i].name <= b[j].name);
+    const bool take_b = i == a.size() || (j < b.size() && b[j].name <= a[i].name);
+    Node node{take_a ? a[i].name : b[j].name, 0, 0, 0};
     const auto add = [&node](const Node& part) {
       node.voxels += part.voxels;
       node.faces |= part.faces;
       node.known |= part.known;
     };
     if (connected) {
-      const bool known_a = take_a && a.nodes[i].known != 0, known_b = take_b && b.nodes[j].known != 0;
+      const bool known_a = take_a && a[i].known != 0, known_b = take_b && b[j].known != 0;
       if (known_a && !known_b && begins_in(node.name, join.b, join.domain)) not_connected(node.name, join.a);
       if (known_b && !known_a && begins_in(node.name, join.a, join.domain)) not_connected(node.name, join.b);
     }
     if (take_a) {
-      add(a.nodes[i++]);
-      to_whole_a.push_back(index);
+      add(a[i++]);
+      joined.of_a.push_back(index);
     }
     if (take_b) {
-      add(b.nodes[j++]);
-      to_whole_b.push_back(index);
+      add(b[j++]);
+      joined.of_b.push_back(index);
     }
-    whole.nodes.push_back(node);
+    joined.nodes.push_back(node);
   }
-  release(a.nodes);
-  release(b.nodes);
+  return joined;
+}
 
-  // Renumbering keeps the order of contacts, because both numberings are in the order of names.
-  whole.contacts.reserve(a.contacts.size() + b.contacts.size());
-  const auto renumbered = [](Contact c, const SpillVector<std::uint32_t>& to_whole) {
-    c.a = to_whole[c.a];
-    c.b = to_whole[c.b];
-    return c;
-  };
-  std::size_t i = 0, j = 0;
-  while (i < a.contacts.size() && j < b.contacts.size()) {
-    const Contact x = renumbered(a.contacts[i], to_whole_a), y = renumbered(b.contacts[j], to_whole_b);
-    if (contact_before(x, y)) {
-      whole.contacts.push_back(x);
-      ++i;
-    } else if (contact_before(y, x)) {
-      whole.contacts.push_back(y);
-      ++j;
-    } else {
-      whole.contacts.push_back({x.a, x.b, x.sum + y.sum, x.count + y.count, std::min(x.key, y.key)});
-      ++i;
-      ++j;
-    }
+ContactGraph united(ContactGraph a, ContactGraph b, const Join& join, const ReductionContext& context,
+                    bool connected) {
+  check_size(a.contacts.size() + b.contacts.size());
+  JoinedNodes joined = united_nodes(std::move(a.nodes), std::move(b.nodes), join, context, connected);
+  SpillVector<Contact> contacts =
+      united_contacts(a.contacts, b.contacts, joined, context, [](const Contact& x, const Contact& y) {
+        return Contact{x.a, x.b, x.sum + y.sum, x.count + y.count, std::min(x.key, y.key)};
+      });
+  return {std::move(joined.nodes), std::move(contacts)};
+}
+
+void check_nodes(const SpillVector<Node>& nodes, const ReductionContext& context, bool connected) {
+  for (const Node& node : nodes) {
+    if (context.root() && node.known == 0)
+      throw Error{ErrorCode::io, "supervoxel " + std::to_string(node.name) +
+                                     " is in the region graph but not in the labels (the two belong to "
+                                     "different volumes); connect the region graph of these supervoxels"};
+    if (connected && !is_incomplete(node, context.open()) &&
+        !begins_in(node.name, context.box, context.domain))
+      not_connected(node.name, context.box);
   }
-  for (; i < a.contacts.size(); ++i) whole.contacts.push_back(renumbered(a.contacts[i], to_whole_a));
-  for (; j < b.contacts.size(); ++j) whole.contacts.push_back(renumbered(b.contacts[j], to_whole_b));
-  return whole;
+}
+
+void check_contacts(const SpillVector<Contact>& contacts, std::size_t num_nodes) {
+  for (std::size_t i = 0; i < contacts.size(); ++i) {
+    const Contact& c = contacts[i];
+    if (c.a >= c.b || c.b >= num_nodes || c.count == 0) damaged("has an impossible edge");
+    if (i > 0 && !contact_before(contacts[i - 1], c)) damaged("has unsorted edges");
+  }
 }
 
 void pack(const ContactGraph& graph, ByteWriter& writer) {
@@ -192,11 +212,7 @@ ContactGraph unpack(ByteReader& reader, const ReductionContext& context) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i)
     if (graph.nodes[i].name == 0 || (i > 0 && graph.nodes[i].name <= graph.nodes[i - 1].name))
       damaged("has unsorted nodes");
-  for (std::size_t i = 0; i < graph.contacts.size(); ++i) {
-    const Contact& c = graph.contacts[i];
-    if (c.a >= c.b || c.b >= graph.nodes.size() || c.count == 0) damaged("has an impossible edge");
-    if (i > 0 && !contact_before(graph.contacts[i - 1], c)) damaged("has unsorted edges");
-  }
+  check_contacts(graph.contacts, graph.nodes.size());
   return graph;
 }
 

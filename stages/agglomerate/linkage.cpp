@@ -1,7 +1,5 @@
 #include "stages/agglomerate/linkage.hpp"
 
-#include "petavox/reduce/first_voxel.hpp"
-
 #include "stages/agglomerate/contact_index.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
 
@@ -12,12 +10,6 @@ namespace petavox::agglomerate {
 namespace {
 
 constexpr std::uint32_t none = ContactIndex::none;
-
-/// The order of linkage: the greater mean, then the smaller key.
-bool better(const Contact& x, const Contact& y) {
-  const Wide left = static_cast<Wide>(x.sum) * y.count, right = static_cast<Wide>(y.sum) * x.count;
-  return left != right ? left > right : x.key < y.key;
-}
 
 /// Contacts among incomplete nodes cannot change here: only the others are worked on. The lists of contacts
 /// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b.
@@ -39,8 +31,7 @@ class Linkage {
     frozen_.resize(nodes_.size());
     parents_.resize(nodes_.size());
     std::iota(parents_.begin(), parents_.end(), 0U);
-    for (std::size_t i = 0; i < nodes_.size(); ++i)
-      frozen_[i] = nodes_[i].known == 0 || (nodes_[i].faces & open) != 0 ? 1 : 0;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) frozen_[i] = is_incomplete(nodes_[i], open) ? 1 : 0;
     lists_.resize(nodes_.size());
     next_.resize(2 * contacts_.size(), none);
     status_.resize(contacts_.size(), live);
@@ -270,17 +261,7 @@ Outcome link_as(ContactGraph graph, const MergeRule& rule, const ReductionContex
 Outcome link(ContactGraph graph, const MergeRule& rule, const ReductionContext& context, bool connected) {
   std::uint64_t voxel_edges = 0;
   for (const Contact& c : graph.contacts) voxel_edges += c.count;
-  if (context.root())
-    for (const Node& node : graph.nodes)
-      if (node.known == 0)
-        throw Error{ErrorCode::io, "supervoxel " + std::to_string(node.name) +
-                                       " is in the region graph but not in the labels (the two belong to "
-                                       "different volumes); connect the region graph of these supervoxels"};
-  if (connected)
-    for (const Node& node : graph.nodes)
-      if (node.known != 0 && (node.faces & context.open()) == 0 &&
-          !begins_in(node.name, context.box, context.domain))
-        not_connected(node.name, context.box);
+  check_nodes(graph.nodes, context, connected);
   // No contact can grow beyond the sum of all.
   if (voxel_edges < std::uint64_t{1} << 40) return link_as<std::uint32_t>(std::move(graph), rule, context);
   return link_as<std::uint64_t>(std::move(graph), rule, context);

@@ -29,6 +29,7 @@ NO_AVX = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX
 SEGMENT = """
   watershed: {{threshold_low: {low}, threshold_high: {high}{reads}}}
   region_graph: {{{graph_reads}}}
+  size_merge: {{min_size: 20}}
   agglomerate: {{threshold: {threshold}}}
   size_filter: {{min_size: 20, writes: {{labels: filtered}}}}
   relabel: {{dense: true, reads: {{labels: filtered}}, writes: {{labels: numbered}}}}

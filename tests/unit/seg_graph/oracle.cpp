@@ -153,6 +153,30 @@ std::map<Name, Name> agglomerate(Graph graph, std::map<Name, std::uint64_t> size
   return segment;
 }
 
+std::map<Name, Name> merge_small(const Graph& graph, const std::map<Name, std::uint64_t>& sizes,
+                                 std::uint64_t min_voxels, const std::function<bool(const Contact&)>& good) {
+  std::map<Name, Name> segment;
+  std::map<Name, std::vector<Name>> members;
+  std::map<Name, std::uint64_t> voxels = sizes;
+  for (const auto& [name, size] : sizes) {
+    segment[name] = name;
+    members[name] = {name};
+  }
+  std::set<Ranked> order;
+  for (const auto& [pair, contact] : graph) order.insert({contact, pair});
+  for (const Ranked& next : order) {
+    const Name a = segment.at(next.pair.first), b = segment.at(next.pair.second);
+    if (a == b || !good(next.contact) || std::min(voxels[a], voxels[b]) >= min_voxels) continue;
+    const Name to = std::min(a, b), from = std::max(a, b);
+    for (const Name name : members[from]) {
+      segment[name] = to;
+      members[to].push_back(name);
+    }
+    voxels[to] += voxels[from];
+  }
+  return segment;
+}
+
 std::map<Name, std::uint64_t> sizes_of(const Array& names) {
   std::map<Name, std::uint64_t> sizes;
   const auto view = names.view<std::uint64_t>();

@@ -36,6 +36,12 @@ std::map<Name, Name> agglomerate(Graph graph, std::map<Name, std::uint64_t> size
                                  const std::function<bool(const Contact&)>& at_least,
                                  const MayJoin& may_join);
 
+/// Merging of small segments: takes every contact once, in the order of linkage, and joins the segments of
+/// its ends if either has fewer than `min_voxels` voxels and the contact is `good`. Returns the segment of
+/// every supervoxel.
+std::map<Name, Name> merge_small(const Graph& graph, const std::map<Name, std::uint64_t>& sizes,
+                                 std::uint64_t min_voxels, const std::function<bool(const Contact&)>& good);
+
 /// Number of voxels of each name but 0.
 std::map<Name, std::uint64_t> sizes_of(const Array& names);
 /// Every name replaced.
