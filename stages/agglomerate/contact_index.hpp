@@ -1,6 +1,6 @@
 #pragma once
 // Finds the contact of two nodes: open addressing with 8-byte slots (32 bits of hash, 32 bits of contact),
-// 1.5 slots a contact, linear probing, erasure by shifting back, so that it never grows and never rots.
+// 1.5 to 3 slots a contact, linear probing, erasure by shifting back, so that it never rots.
 // Not synchronised.
 
 #include "stages/agglomerate/contact_graph.hpp"
@@ -11,10 +11,10 @@ class ContactIndex {
  public:
   static constexpr std::uint32_t none = 0xffffffffU;
 
-  /// For at most `most` contacts at a time (fewer than 2^31), whose ends are read from `contacts`.
-  ContactIndex(const SpillVector<Contact>& contacts, std::size_t most, const ReductionContext& context)
-      : contacts_{contacts}, slots_{context.array<std::uint64_t>()} {
-    slots_.resize(most + most / 2 + 2, empty);
+  /// For contacts (fewer than 2^31) whose ends are read from `contacts`; with room for `expected` at a time.
+  ContactIndex(const SpillVector<Contact>& contacts, std::size_t expected, const ReductionContext& context)
+      : contacts_{contacts}, context_{context}, slots_{context.array<std::uint64_t>()} {
+    slots_.resize(expected + expected / 2 + 2, empty);
   }
 
   void prefetch(std::uint32_t a, std::uint32_t b) const { __builtin_prefetch(&slots_[home(hash(a, b))]); }
@@ -33,10 +33,8 @@ class ContactIndex {
 
   /// Expects that the contact's pair is not in the index.
   void insert(std::uint32_t a, std::uint32_t b, std::uint32_t contact) {
-    const std::uint32_t h = hash(a, b);
-    std::size_t at = home(h);
-    while (slots_[at] != empty) at = after(at);
-    slots_[at] = static_cast<std::uint64_t>(h) << 32 | contact;
+    if (3 * ++size_ > 2 * slots_.size()) grow();
+    place(static_cast<std::uint64_t>(hash(a, b)) << 32 | contact);
   }
 
   /// Replaces the contact of a and b by another. Expects that it is in the index.
@@ -57,10 +55,24 @@ class ContactIndex {
       hole = at;
     }
     slots_[hole] = empty;
+    --size_;
   }
 
  private:
   static constexpr std::uint64_t empty = ~std::uint64_t{0};
+
+  void place(std::uint64_t slot) {
+    std::size_t at = home(static_cast<std::uint32_t>(slot >> 32));
+    while (slots_[at] != empty) at = after(at);
+    slots_[at] = slot;
+  }
+  void grow() {
+    const SpillVector<std::uint64_t> old = std::move(slots_);
+    slots_ = context_.array<std::uint64_t>();
+    slots_.resize(std::max<std::size_t>(64, 2 * old.size()), empty);
+    for (const std::uint64_t slot : old)
+      if (slot != empty) place(slot);
+  }
 
   static std::uint32_t hash(std::uint32_t a, std::uint32_t b) {
     const std::uint64_t pair =
@@ -79,7 +91,9 @@ class ContactIndex {
   }
 
   const SpillVector<Contact>& contacts_;
+  const ReductionContext& context_;
   SpillVector<std::uint64_t> slots_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace petavox::agglomerate

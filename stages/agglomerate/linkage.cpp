@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint32_t none = ContactIndex::none;
 
 /// Contacts among incomplete nodes cannot change here: only the others are worked on. The lists of contacts
-/// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b.
+/// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b. A
+/// contact that is gone has count 0. The index holds the contacts of hubs, nodes with long lists; the
+/// contacts that two short lists have in common are found by looking at both.
 template <class Low>
 class Linkage {
  public:
@@ -24,8 +26,9 @@ class Linkage {
         parents_{context.array<std::uint32_t>()},
         lists_{context.array<List>()},
         next_{context.array<std::uint32_t>()},
-        status_{context.array<std::uint8_t>()},
-        index_{contacts_, contacts_.size(), context},
+        changed_{context.array<std::uint8_t>()},
+        hub_{context.array<std::uint8_t>()},
+        index_{contacts_, 0, context},
         queue_{context, 0} {
     const FaceMask open = context.open();
     frozen_.resize(nodes_.size());
@@ -34,9 +37,12 @@ class Linkage {
     for (std::size_t i = 0; i < nodes_.size(); ++i) frozen_[i] = is_incomplete(nodes_[i], open) ? 1 : 0;
     lists_.resize(nodes_.size());
     next_.resize(2 * contacts_.size(), none);
-    status_.resize(contacts_.size(), live);
+    changed_.resize(contacts_.size());
     for (std::uint32_t c = 0; c < contacts_.size(); ++c) add(c);
     queue_.start();
+    hub_.resize(nodes_.size());
+    for (std::uint32_t i = 0; i < nodes_.size(); ++i)
+      if (lists_[i].length > longest_list) make_hub(i);
   }
 
   void run() {
@@ -44,9 +50,9 @@ class Linkage {
       look_ahead();
       const auto entry = queue_.pop();
       const std::uint32_t c = entry.contact;
-      if (status_[c] == dead) continue;
-      if (status_[c] == changed) {
-        status_[c] = live;
+      if (gone(c)) continue;
+      if (changed_[c] != 0) {
+        changed_[c] = 0;
         enqueue_again(c);
         continue;
       }
@@ -54,14 +60,17 @@ class Linkage {
       if (frozen_[a] != 0 || frozen_[b] != 0) {
         frozen_[a] = frozen_[b] = 1;
       } else {
-        remove(c);
         // First at both ends, both complete: sizes and mean are those of the whole volume.
-        if (reaches(contacts_[c].sum, contacts_[c].count, rule_.required(nodes_[a].voxels, nodes_[b].voxels)))
-          join(a, b);
+        const bool joins =
+            reaches(contacts_[c].sum, contacts_[c].count, rule_.required(nodes_[a].voxels, nodes_[b].voxels));
+        if (hub_[a] != 0 || hub_[b] != 0) index_.erase(a, b, c);
+        contacts_[c].count = 0;
+        if (joins) join(a, b);
       }
     }
   }
 
+  std::uint64_t steps() const { return steps_; }
   bool frozen(std::uint32_t node) const { return frozen_[node] != 0; }
   std::uint32_t root(std::uint32_t node) {
     while (parents_[node] != node) {
@@ -72,20 +81,22 @@ class Linkage {
   }
   /// Undecided: between two nodes that may still change.
   bool remains(std::uint32_t c) const {
-    return status_[c] != dead && frozen_[contacts_[c].a] != 0 && frozen_[contacts_[c].b] != 0;
+    return !gone(c) && frozen_[contacts_[c].a] != 0 && frozen_[contacts_[c].b] != 0;
   }
 
  private:
-  enum : std::uint8_t { live, changed, dead };
+  /// Lists up to this length are searched; above, joining into one must not cost its length.
+  static constexpr std::uint32_t longest_list = 48;
   struct List {
     std::uint32_t first = none, last = none, length = 0;
   };
+
+  bool gone(std::uint32_t c) const { return contacts_[c].count == 0; }
 
   void add(std::uint32_t c) {
     const Contact& contact = contacts_[c];
     const bool a_changes = frozen_[contact.a] == 0, b_changes = frozen_[contact.b] == 0;
     if (!a_changes && !b_changes) return;
-    index_.insert(contact.a, contact.b, c);
     if (a_changes) append(lists_[contact.a], 2 * c);
     if (b_changes) append(lists_[contact.b], 2 * c + 1);
     if (reaches(contact.sum, contact.count, rule_.lowest())) queue_.add(queue_.entry(contact, c));
@@ -106,9 +117,12 @@ class Linkage {
     if (reaches(contact.sum, contact.count, rule_.lowest())) queue_.push(queue_.entry(contact, c));
   }
 
-  void remove(std::uint32_t c) {
-    index_.erase(contacts_[c].a, contacts_[c].b, c);
-    status_[c] = dead;
+  void make_hub(std::uint32_t node) {
+    hub_[node] = 1;
+    for (std::uint32_t half = lists_[node].first; half != none; half = next_[half]) {
+      const std::uint32_t far = far_end(half);
+      if (!gone(half >> 1) && hub_[far] == 0) index_.insert(node, far, half >> 1);
+    }
   }
 
   void join(std::uint32_t a, std::uint32_t b) {
@@ -116,6 +130,43 @@ class Linkage {
     parents_[small] = big;
     nodes_[big].voxels += nodes_[small].voxels;
     nodes_[big].name = std::min(nodes_[big].name, nodes_[small].name);
+    steps_ += lists_[small].length;
+    if (hub_[big] != 0)
+      pour_into_hub(small, big);
+    else
+      pour(small, big);
+  }
+
+  /// Both lists are short.
+  void pour(std::uint32_t small, std::uint32_t big) {
+    steps_ += lists_[big].length;
+    constexpr std::uint32_t places = 128;
+    static_assert(places > 2 * longest_list);
+    std::array<std::uint32_t, places> of_big;
+    of_big.fill(none);
+    const auto place_of = [&](std::uint32_t far) {
+      std::uint32_t place = far * 0x9e3779b1U >> 25;
+      while (of_big[place] != none && far_end_from(of_big[place], big) != far) place = (place + 1) % places;
+      return place;
+    };
+    List kept;
+    for (std::uint32_t half = lists_[big].first, next = none; half != none; half = next) {
+      next = next_[half];
+      if (gone(half >> 1)) continue;
+      of_big[place_of(far_end(half))] = half >> 1;
+      append(kept, half);
+    }
+    for (std::uint32_t half = lists_[small].first, next = none; half != none; half = next) {
+      next = next_[half];
+      if (gone(half >> 1)) continue;
+      const std::uint32_t present = of_big[place_of(far_end(half))];
+      if (move_to(half, small, big, present)) append(kept, half);
+    }
+    lists_[big] = kept;
+    if (kept.length > longest_list) make_hub(big);
+  }
+
+  void pour_into_hub(std::uint32_t small, std::uint32_t big) {
     List& target = lists_[big];
     // In groups: what each contact touches next is fetched before it is needed.
     std::array<std::uint32_t, 32> group;
@@ -123,22 +174,22 @@ class Linkage {
       std::size_t size = 0;
       for (; half != none && size < group.size(); half = next_[half]) {
         __builtin_prefetch(&contacts_[half >> 1], 1);
-        __builtin_prefetch(&status_[half >> 1], 1);
         group[size++] = half;
       }
-      for (std::size_t i = 0; i < size; ++i) {
-        const std::uint32_t far = far_end(group[i]);
-        index_.prefetch(small, far);
-        index_.prefetch(big, far);
-      }
+      for (std::size_t i = 0; i < size; ++i) index_.prefetch(big, far_end(group[i]));
       for (std::size_t i = 0; i < size; ++i)
-        if (status_[group[i] >> 1] != dead && move_to(group[i], small, big)) append(target, group[i]);
+        if (!gone(group[i] >> 1) && move_to(group[i], small, big, index_.find(big, far_end(group[i]))))
+          append(target, group[i]);
     }
   }
 
   std::uint32_t far_end(std::uint32_t half) const {
     const Contact& contact = contacts_[half >> 1];
     return (half & 1) == 0 ? contact.b : contact.a;
+  }
+
+  std::uint32_t far_end_from(std::uint32_t c, std::uint32_t near) const {
+    return contacts_[c].a == near ? contacts_[c].b : contacts_[c].a;
   }
 
   void look_ahead() {
@@ -148,20 +199,18 @@ class Linkage {
       __builtin_prefetch(&lists_[node]);
     }
     __builtin_prefetch(&contacts_[queue_.upcoming(16)]);
-    __builtin_prefetch(&status_[queue_.upcoming(16)]);
   }
 
-  /// Makes a contact of `small` one of `big`. False if it went into one that `big` has already.
-  bool move_to(std::uint32_t half, std::uint32_t small, std::uint32_t big) {
-    const std::uint32_t c = half >> 1;
+  /// Makes a contact of `small` one of `big`, which has the contact `present` with its far end, or none.
+  /// False if it went into that.
+  bool move_to(std::uint32_t half, std::uint32_t small, std::uint32_t big, std::uint32_t present) {
+    const std::uint32_t c = half >> 1, far = far_end(half);
     Contact& moved = contacts_[c];
-    std::uint32_t& near = (half & 1) == 0 ? moved.a : moved.b;
-    const std::uint32_t far = far_end(half);
-    index_.erase(small, far, c);
-    const std::uint32_t present = index_.find(big, far);
-    near = big;
+    if (hub_[small] != 0 || hub_[far] != 0) index_.erase(small, far, c);
+    ((half & 1) == 0 ? moved.a : moved.b) = big;
+    const bool indexed = hub_[big] != 0 || hub_[far] != 0;
     if (present == none) {
-      index_.insert(big, far, c);
+      if (indexed) index_.insert(big, far, c);
       return true;
     }
     // The sum of two contacts is never better than the better one: kept in its place, it is taken from the
@@ -169,13 +218,13 @@ class Linkage {
     Contact& other = contacts_[present];
     const bool keep_moved = better(moved, other);
     Contact& kept = keep_moved ? moved : other;
-    const Contact& gone = keep_moved ? other : moved;
-    kept.sum += gone.sum;
-    kept.count += gone.count;
-    kept.key = std::min(kept.key, gone.key);
-    status_[keep_moved ? c : present] = changed;
-    status_[keep_moved ? present : c] = dead;
-    if (keep_moved) index_.replace(big, far, present, c);
+    Contact& lost = keep_moved ? other : moved;
+    kept.sum += lost.sum;
+    kept.count += lost.count;
+    kept.key = std::min(kept.key, lost.key);
+    lost.count = 0;
+    changed_[keep_moved ? c : present] = 1;
+    if (keep_moved && indexed) index_.replace(big, far, present, c);
     return keep_moved;
   }
 
@@ -186,7 +235,9 @@ class Linkage {
   SpillVector<std::uint32_t> parents_;
   SpillVector<List> lists_;
   SpillVector<std::uint32_t> next_;
-  SpillVector<std::uint8_t> status_;
+  SpillVector<std::uint8_t> changed_;  // its mean is not that in the queue
+  SpillVector<std::uint8_t> hub_;
+  std::uint64_t steps_ = 0;
   ContactIndex index_;
   MergeQueue<Low> queue_;
 };
@@ -236,7 +287,7 @@ ContactGraph rest_of(const ContactGraph& graph, Linkage<Low>& linkage, const Red
 
 template <class Low>
 Outcome link_as(ContactGraph graph, const MergeRule& rule, const ReductionContext& context) {
-  Outcome outcome{context.array<Fate>(), {}};
+  Outcome outcome{context.array<Fate>(), {}, 0};
   outcome.fates.reserve(graph.nodes.size());
   for (const Node& node : graph.nodes)
     outcome.fates.push_back({node.name, 0, node.known});  // `settled` holds known for the moment
@@ -252,6 +303,7 @@ Outcome link_as(ContactGraph graph, const MergeRule& rule, const ReductionContex
     outcome.fates[kept++] = fate;
   }
   outcome.fates.resize(kept);
+  outcome.steps = linkage.steps();
   outcome.rest = rest_of(graph, linkage, context);
   return outcome;
 }

@@ -33,6 +33,19 @@ class ContactTable {
     return at < entries_.size() && entries_[at].u == u && entries_[at].v == v;
   }
 
+  /// Three steps of fetching what find_or_insert(u, v) will read; the last reads what the first has fetched.
+  void prefetch_id(std::uint32_t v) const { __builtin_prefetch(&heads_[v]); }
+  void prefetch_entry(std::uint32_t at) const {
+    if (at < entries_.size()) __builtin_prefetch(&entries_[at], 1);
+  }
+  void prefetch_contact(std::uint32_t u, std::uint32_t v) const {
+    const std::uint32_t head = heads_[v];
+    if (head == hashed)
+      __builtin_prefetch(&slots_[home(u, v)]);
+    else
+      prefetch_entry(head);
+  }
+
   /// The place of the contact of u < v in entries(), added if it is new.
   /// Throws Error{resource} for 2^32 - 2 contacts.
   std::uint32_t find_or_insert(std::uint32_t u, std::uint32_t v) {

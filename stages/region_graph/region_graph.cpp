@@ -14,14 +14,6 @@ void mark_differences(const std::uint32_t* a, const std::uint32_t* b, std::size_
   for (std::size_t i = 0; i < size; ++i) flags[i] = static_cast<unsigned char>(a[i] != b[i]);
 }
 
-/// Calls f(i) for each byte of the row that is set, ascending. Bytes from `size` to a multiple of 8 are 0.
-template <class F>
-void for_each_mark(const std::vector<std::uint64_t>& flags, std::size_t size, F&& f) {
-  for (std::size_t word = 0; word * 8 < size; ++word)
-    for (std::uint64_t bits = flags[word]; bits != 0; bits &= bits - 1)
-      f(word * 8 + static_cast<std::size_t>(std::countr_zero(bits)) / 8);
-}
-
 /// Position of each local id in the order of names; [0] is unused. Local ids are mostly numbered in that
 /// order already.
 std::vector<std::uint32_t> ranks_of(const std::vector<Name>& names) {
@@ -73,6 +65,7 @@ Builder::Builder(const LabelArray& labels, const Box& core, const Box& domain)
                     "blocks"};
   const auto row = static_cast<std::size_t>(core.shape().x);
   differs_.resize(row / 8 + 1);
+  marks_.resize(row);
   for (auto& hints : hints_) hints.resize(row);
 }
 
@@ -115,8 +108,8 @@ template <class T>
 void Builder::add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
                       std::size_t size, std::uint64_t index, std::uint32_t* hints) {
   mark_differences(higher, lower, size, flags());
-  for_each_mark(differs_, size,
-                [&](std::size_t i) { add_edge(higher[i], lower[i], affinity[i], index + 3 * i, hints[i]); });
+  collect_marks(size);
+  add_marked(higher, lower, affinity, index, hints);
 }
 
 template <class T>
@@ -124,25 +117,51 @@ void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::si
                             std::uint64_t index) {
   mark_differences(row + 1, row, size - 1, flags() + 1);
   flags()[0] = has_lower && row[0] != row[-1] ? 1 : 0;
+  collect_marks(size);
   std::size_t run = 0;  // where the current run of equal ids began
-  for_each_mark(differs_, size, [&](std::size_t i) {
-    add_edge(row[i], row[i - 1], affinity[i], index + 3 * i, hints_[2][i]);
-    if (i == 0) return;
-    voxels_[row[run]] += i - run;
-    run = i;
-  });
+  for (std::size_t m = 0; m < num_marks_; ++m) {
+    voxels_[row[run]] += marks_[m] - run;
+    run = marks_[m];
+  }
   voxels_[row[run]] += size - run;
+  add_marked(row, row - 1, affinity, index, hints_[2].data());
 }
 
-inline void Builder::add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index,
-                              std::uint32_t& hint) {
-  if (a == 0 || b == 0) return;
-  const std::uint32_t u = std::min(a, b), v = std::max(a, b);
-  if (!contacts_.holds(hint, u, v)) hint = contacts_.find_or_insert(u, v);
-  ContactTable::Entry& contact = contacts_.entries()[hint];
-  contact.sum += affinity;
-  ++contact.count;
-  contact.key = std::min(contact.key, index);
+void Builder::collect_marks(std::size_t size) {
+  std::uint32_t* mark = marks_.data();
+  for (std::size_t word = 0; word * 8 < size; ++word)
+    for (std::uint64_t bits = differs_[word]; bits != 0; bits &= bits - 1)
+      *mark++ = static_cast<std::uint32_t>(word * 8) + static_cast<std::uint32_t>(std::countr_zero(bits)) / 8;
+  num_marks_ = static_cast<std::size_t>(mark - marks_.data());
+}
+
+template <class T>
+void Builder::add_marked(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
+                         std::uint64_t index, std::uint32_t* hints) {
+  // The table is larger than the caches near the processor: what an edge needs is fetched in two steps, while
+  // those before it are added.
+  constexpr std::size_t far = 12, near = 6;
+  for (std::size_t m = 0; m < num_marks_ + far; ++m) {
+    if (m < num_marks_) {
+      const std::uint32_t i = marks_[m];
+      contacts_.prefetch_id(std::max(higher[i], lower[i]));
+      contacts_.prefetch_entry(hints[i]);
+    }
+    if (m >= near && m < num_marks_ + near) {
+      const std::uint32_t i = marks_[m - near], a = higher[i], b = lower[i];
+      contacts_.prefetch_contact(std::min(a, b), std::max(a, b));
+    }
+    if (m < far) continue;
+    const std::uint32_t i = marks_[m - far], a = higher[i], b = lower[i];
+    if (a == 0 || b == 0) continue;
+    const std::uint32_t u = std::min(a, b), v = std::max(a, b);
+    // Contacts are surfaces: that of an edge is often that of the edge at the same place of the row before.
+    if (!contacts_.holds(hints[i], u, v)) hints[i] = contacts_.find_or_insert(u, v);
+    ContactTable::Entry& contact = contacts_.entries()[hints[i]];
+    contact.sum += affinity[i];
+    ++contact.count;
+    contact.key = std::min(contact.key, index + 3 * i);
+  }
 }
 
 std::vector<Edge> Builder::edges() const {

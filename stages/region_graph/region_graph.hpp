@@ -63,8 +63,12 @@ class Builder {
   template <class T>
   void add_row_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
                      std::uint64_t index);
-  void add_edge(std::uint32_t a, std::uint32_t b, std::uint64_t affinity, std::uint64_t index,
-                std::uint32_t& hint);
+  /// From the flags of a row to the places that are set, ascending.
+  void collect_marks(std::size_t size);
+  /// Adds the edges at the marks.
+  template <class T>
+  void add_marked(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
+                  std::uint64_t index, std::uint32_t* hints);
   /// One byte for each voxel of a row; those beyond the row are 0.
   unsigned char* flags() { return reinterpret_cast<unsigned char*>(differs_.data()); }
 
@@ -73,10 +77,10 @@ class Builder {
   ContactTable contacts_;               // sums in the unit of the affinities' type
   std::uint64_t unit_ = 1;              // of that type, in 1/65535
   std::vector<std::uint64_t> voxels_;   // of each local id, in the core
-  std::vector<std::uint64_t> differs_;  // scratch of flags()
-  // Contacts are surfaces: the pair of a voxel edge is often that of the edge at the same place of the row
-  // before. It is tried first.
-  std::vector<std::uint32_t> hints_[3];  // for each axis, along x
+  std::vector<std::uint64_t> differs_;  // scratch of flags(); 0 beyond the row
+  std::vector<std::uint32_t> marks_;    // scratch of collect_marks()
+  std::size_t num_marks_ = 0;
+  std::vector<std::uint32_t> hints_[3];  // for each axis, along x: the contact of the last edge there
 };
 
 }  // namespace petavox::region_graph

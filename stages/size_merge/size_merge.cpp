@@ -47,6 +47,7 @@ class Merger {
     std::sort(order.begin(), order.end());
     std::size_t kept = 0;
     for (std::size_t i = order.size(); i-- > 0;) {
+      if (i >= 24) look_ahead(order[i - 12].contact, order[i - 24].contact);
       Contact& c = known_[order[i].contact];
       const std::uint32_t a = root(c.a), b = root(c.b);
       const bool small_a = small(a), small_b = small(b);
@@ -117,6 +118,16 @@ class Merger {
       node = parents_[node];
     }
     return node;
+  }
+
+  /// Contacts come in the order of affinity, hence from anywhere: what they touch is fetched early.
+  void look_ahead(std::uint32_t soon, std::uint32_t later) const {
+    for (const std::uint32_t node : {known_[soon].a, known_[soon].b}) {
+      __builtin_prefetch(&parents_[node]);
+      __builtin_prefetch(&nodes_[node]);
+      __builtin_prefetch(&waits_[node]);
+    }
+    __builtin_prefetch(&known_[later], 1);
   }
 
   /// Not both incomplete: of two, both would be large. The incomplete one keeps its name.

@@ -7,11 +7,9 @@
 // e.g. affinities_250x250x250.raw, three channels. --write: leaves affinities, fragments and segments in DIR
 // as raw arrays, for other programs. Figures are medians of N rounds (5).
 
-#include "stages/agglomerate/linkage.hpp"
-#include "stages/watershed/kernel.hpp"
-
 #include "bench_clock.hpp"
 #include "em_like.hpp"
+#include "segment_chain.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -83,6 +81,8 @@ void chain(const Array& affinities, int rounds, const std::string& dir) {
   const Box domain = affinities.box();
   const double voxels = static_cast<double>(domain.voxels());
   Laps laps;
+  std::vector<double> unfiltered;
+  double all_contacts = 0;
   for (int round = 0; round < rounds; ++round) {
     const auto timed = [&](const char* name, double work, const char* unit, auto&& f) {
       const double begin = cpu_seconds();
@@ -93,44 +93,47 @@ void chain(const Array& affinities, int rounds, const std::string& dir) {
     timed("watershed", voxels / 1e6, "Mvoxels/s", [&] {
       watershed::fragments_of(affinities, std::nullopt, {26, 250}, labels);
     });
-    std::vector<region_graph::Edge> edges;
-    std::vector<region_graph::Node> nodes;
-    timed("region graph", voxels / 1e6, "Mvoxels/s", [&] {
-      region_graph::Builder builder{labels, domain, domain};
-      builder.add(affinities);
-      edges = builder.edges();
-      nodes = builder.nodes();
-    });
-    const double graph_peak = peak_mib();
-    const std::size_t num_edges = edges.size();
-    const ReductionContext context{NodeContext{domain, domain, {1, 1, 1}, std::size_t{1} << 40}};
-    std::size_t merges = 0;
-    timed("agglomerate", static_cast<double>(num_edges) / 1e6, "Medges/s", [&] {
-      agglomerate::ContactGraph graph = agglomerate::graph_of_block(edges, nodes, context);
-      const auto outcome = agglomerate::link(std::move(graph), agglomerate::MergeRule{}, context);
-      for (const auto& fate : outcome.fates) merges += fate.name != fate.to ? 1 : 0;
-    });
-    if (round == 0) {
-      std::printf(
-          "%s: %zu fragments (one per %.0f voxels), %zu contacts, %zu merges; peak %.1f B/voxel to the "
-          "region "
-          "graph, %.1f to the end\n",
-          to_string(domain).c_str(), labels.names.size(), voxels / static_cast<double>(labels.names.size()),
-          num_edges, merges, graph_peak * 1048576 / voxels, peak_mib() * 1048576 / voxels);
-      if (!dir.empty()) {
-        for (int k = 0; k < 3; ++k)
-          write_raw<std::uint8_t>(dir + "/affinities.raw", affinities.view<std::uint8_t>().channel(k), k > 0);
-        write_raw<std::uint32_t>(dir + "/fragments.raw", labels.ids.view<std::uint32_t>().channel(0));
-      }
+    const std::size_t fragments = labels.names.size();
+    Graph graph;
+    timed("region graph", voxels / 1e6, "Mvoxels/s", [&] { graph = graph_of(labels, affinities); });
+    const double contacts = static_cast<double>(graph.edges.size());
+    if (round == 0 && !dir.empty()) {
+      for (int k = 0; k < 3; ++k)
+        write_raw<std::uint8_t>(dir + "/affinities.raw", affinities.view<std::uint8_t>().channel(k), k > 0);
+      write_raw<std::uint32_t>(dir + "/fragments.raw", labels.ids.view<std::uint32_t>().channel(0));
     }
+    // Not part of the chain: linkage of all fragments, as a measure of its speed.
+    std::size_t merges = 0;
+    {
+      const double begin = cpu_seconds();
+      const auto outcome = linked(graph, agglomerate::one_billion / 2, domain);
+      unfiltered.push_back(cpu_seconds() - begin);
+      for (const auto& fate : outcome.fates) merges += fate.name != fate.to ? 1 : 0;
+    }
+    timed("size merge", contacts / 1e6, "Mcontacts/s",
+          [&] { rename(labels, small_merged(graph, 600, domain)); });
+    timed("renumber", voxels / 1e6, "Mvoxels/s", [&] { renumber(labels); });
+    timed("region graph 2", voxels / 1e6, "Mvoxels/s", [&] { graph = graph_of(labels, affinities); });
+    timed("linkage", static_cast<double>(graph.edges.size()) / 1e6, "Mcontacts/s",
+          [&] { rename(labels, assignments_of(linked(graph, agglomerate::one_billion / 2, domain))); });
+    timed("names", voxels / 1e6, "Mvoxels/s", [&] { expanded(labels); });
+    if (round == 0)
+      std::printf(
+          "%s: %zu fragments (one per %.0f voxels), %.0f contacts, %zu joins without size merge; peak %.1f "
+          "B/voxel\n",
+          to_string(domain).c_str(), fragments, voxels / static_cast<double>(fragments), contacts, merges,
+          peak_mib() * 1048576 / voxels);
+    all_contacts = contacts;
   }
+  std::printf("linkage of all fragments: %.3f s, %.2f Mcontacts/s\n", median(unfiltered),
+              all_contacts / 1e6 / median(unfiltered));
   double total = 0;
   for (const auto& lap : laps.laps) {
     const double seconds = median(lap.seconds);
     total += seconds;
-    std::printf("%-14s %8.3f s %8.2f %s\n", lap.name, seconds, lap.work / seconds, lap.unit);
+    std::printf("%-15s %8.3f s %8.2f %s\n", lap.name, seconds, lap.work / seconds, lap.unit);
   }
-  std::printf("%-14s %8.3f s %8.2f Mvoxels/s\n", "together", total, voxels / 1e6 / total);
+  std::printf("%-15s %8.3f s %8.2f Mvoxels/s\n", "together", total, voxels / 1e6 / total);
 }
 
 }  // namespace

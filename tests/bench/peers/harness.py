@@ -106,6 +106,7 @@ class Inputs:
     def __init__(self, program, folder, data, edges):
         self.program, self.folder, self.data = program, folder, data
         self.phantoms = [f"phantom{edge}" for edge in edges]
+        self.em_like = [f"em_like{edge}" for edge in edges]  # affinities alone: tests/bench/em_like.hpp
         self.real = [name for name in self.REAL if (data / self.REAL[name][0]).exists()]
 
     def _ours(self, path, kernel, *arguments):
@@ -123,11 +124,15 @@ class Inputs:
                         str(self.data / file), dataset, str(path)], check=True)
 
     def path(self, name, which):
-        """`which`: labels (uint64), raw (uint8) or affinities (uint8, 3 channels)."""
+        """`which`: labels (uint64), raw (uint8), affinities (uint8, 3 channels) or fragments (uint32, of watershed)."""
         path = self.folder / f"{name}_{which}.npy"
         if not path.exists():
             print(f"making {path.name}", flush=True)
-            if which == "affinities":
+            if which == "fragments":
+                self._ours(path, "watershed", self.path(name, "affinities"))
+            elif name.startswith("em_like"):
+                self._ours(path, "em_like_affinities", f"edge={name.removeprefix('em_like')}")
+            elif which == "affinities":
                 self._ours(path, "boundary", self.path(name, "raw"))
             elif name.startswith("phantom"):
                 self._ours(path, f"phantom_{which}", f"edge={name.removeprefix('phantom')}")

@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
   Kernels kernels;
   add_inputs(kernels);
   add_labels(kernels);
+  add_linkage(kernels);
   add_watershed(kernels);
   if (argc < 3 || !kernels.contains(argv[1])) {
     std::fprintf(stderr, "usage: peer_kernels KERNEL OUT.npy [key=value…] [INPUT.npy…]; kernels:");

@@ -28,6 +28,7 @@ using Kernels = std::map<std::string, std::function<Kernel(const Request&)>>;
 // One for each file families/*.cpp.
 void add_inputs(Kernels& kernels);
 void add_labels(Kernels& kernels);
+void add_linkage(Kernels& kernels);
 void add_watershed(Kernels& kernels);
 
 }  // namespace petavox::bench

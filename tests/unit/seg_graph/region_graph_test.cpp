@@ -127,6 +127,31 @@ TEST(RegionGraph, RefusesWrongInputs) {
   EXPECT_THROW(builder.add(Array{DType::u8, domain, domain, 3}), Error);
 }
 
+TEST(RegionGraph, AnIdWithManyEarlierNeighbours) {
+  // A plane of single voxels under one large object: it comes last and touches all of them.
+  const Box box{{0, 0, 0}, {2, 60, 60}};
+  Array names{DType::u64, box};
+  box.for_each(
+      [&](Coord p) { names.view<std::uint64_t>()[p] = p.z == 0 ? name_of_voxel(box, p) : 1 + 60 * 60; });
+  const Array affinities = testing::random_image(DType::u8, box, 3, Texture::uniform, 6);
+  oracle::Graph found;
+  for (const region_graph::Edge& e : edges_of(names, affinities))
+    found[{e.u, e.v}] = {e.sum / 257, e.count, e.key};
+  expect_same(oracle::region_graph(names, affinities), found);
+}
+
+TEST(RegionGraph, NamesBeyondAllBounds) {
+  const Box box{{0, 0, 0}, {5, 6, 7}};
+  Array names = testing::random_labels(box, 12, 3);
+  // In no order, beyond 2^32 and 2^63.
+  for (std::uint64_t& name : names.view<std::uint64_t>().channel())
+    if (name != 0) name = mix64(name) | std::uint64_t{1} << 63;
+  const Array affinities = testing::random_image(DType::u16, box, 3, Texture::two_values, 6);
+  oracle::Graph found;
+  for (const region_graph::Edge& e : edges_of(names, affinities)) found[{e.u, e.v}] = {e.sum, e.count, e.key};
+  expect_same(oracle::region_graph(names, affinities), found);
+}
+
 TEST(RegionGraph, BlocksAddUpToTheOracle) {
   testing::Random random{11};
   const std::vector<Extent> shapes{{100, 100, 100}, {2, 2, 2},     {7, 5, 3},
