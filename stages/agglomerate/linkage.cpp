@@ -14,7 +14,12 @@ constexpr std::uint32_t none = ContactIndex::none;
 /// Contacts among incomplete nodes cannot change here: only the others are worked on. The lists of contacts
 /// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b. A
 /// contact that is gone has count 0. The index holds the contacts of hubs, nodes with long lists; the
-/// contacts that two short lists have in common are found by looking at both.
+/// contacts that two short lists have in common are found by looking at both. The best contact of a short
+/// list is found by looking at it, that of a hub in its queue.
+///
+/// Steps are done in the order of chains: from a node along its best contact to the next, until a contact is
+/// the best of both of its ends. Any order of such steps gives the same result (docs/invariance.md); this one
+/// needs no queue of all contacts and works on one neighbourhood after the other, as they lie in memory.
 template <class Low>
 class Linkage {
  public:
@@ -26,10 +31,10 @@ class Linkage {
         parents_{context.array<std::uint32_t>()},
         lists_{context.array<List>()},
         next_{context.array<std::uint32_t>()},
-        changed_{context.array<std::uint8_t>()},
         hub_{context.array<std::uint8_t>()},
         index_{contacts_, 0, context},
-        queue_{context, 0} {
+        queues_{nodes_.size(), context},
+        chain_{context.array<std::uint32_t>()} {
     const FaceMask open = context.open();
     frozen_.resize(nodes_.size());
     parents_.resize(nodes_.size());
@@ -37,37 +42,16 @@ class Linkage {
     for (std::size_t i = 0; i < nodes_.size(); ++i) frozen_[i] = is_incomplete(nodes_[i], open) ? 1 : 0;
     lists_.resize(nodes_.size());
     next_.resize(2 * contacts_.size(), none);
-    changed_.resize(contacts_.size());
     for (std::uint32_t c = 0; c < contacts_.size(); ++c) add(c);
-    queue_.start();
     hub_.resize(nodes_.size());
     for (std::uint32_t i = 0; i < nodes_.size(); ++i)
       if (lists_[i].length > longest_list) make_hub(i);
   }
 
   void run() {
-    while (!queue_.empty()) {
-      look_ahead();
-      const auto entry = queue_.pop();
-      const std::uint32_t c = entry.contact;
-      if (gone(c)) continue;
-      if (changed_[c] != 0) {
-        changed_[c] = 0;
-        enqueue_again(c);
-        continue;
-      }
-      const std::uint32_t a = contacts_[c].a, b = contacts_[c].b;
-      if (frozen_[a] != 0 || frozen_[b] != 0) {
-        frozen_[a] = frozen_[b] = 1;
-      } else {
-        // First at both ends, both complete: sizes and mean are those of the whole volume.
-        const bool joins =
-            reaches(contacts_[c].sum, contacts_[c].count, rule_.required(nodes_[a].voxels, nodes_[b].voxels));
-        if (hub_[a] != 0 || hub_[b] != 0) index_.erase(a, b, c);
-        contacts_[c].count = 0;
-        if (joins) join(a, b);
-      }
-    }
+    // After a round, all segments that hold a node up to `start` are decided: no step makes a contact better.
+    for (std::uint32_t start = 0; start < nodes_.size(); ++start)
+      if (parents_[start] == start) follow(start);
   }
 
   std::uint64_t steps() const { return steps_; }
@@ -95,11 +79,90 @@ class Linkage {
 
   void add(std::uint32_t c) {
     const Contact& contact = contacts_[c];
-    const bool a_changes = frozen_[contact.a] == 0, b_changes = frozen_[contact.b] == 0;
-    if (!a_changes && !b_changes) return;
-    if (a_changes) append(lists_[contact.a], 2 * c);
-    if (b_changes) append(lists_[contact.b], 2 * c + 1);
-    if (reaches(contact.sum, contact.count, rule_.lowest())) queue_.add(queue_.entry(contact, c));
+    if (frozen_[contact.a] == 0) append(lists_[contact.a], 2 * c);
+    if (frozen_[contact.b] == 0) append(lists_[contact.b], 2 * c + 1);
+  }
+
+  /// Each node of the chain is led to by the best contact of the one before it.
+  void follow(std::uint32_t start) {
+    chain_.push_back(start);
+    while (!chain_.empty()) {
+      const std::uint32_t a = chain_.back();
+      const std::uint32_t c = frozen_[a] != 0 ? none : best_of(a);
+      if (c == none) {
+        leave(1);
+        continue;
+      }
+      const std::uint32_t b = far_end_from(c, a);
+      if (frozen_[b] != 0) {
+        frozen_[a] = 1;  // and, step by step, those that led here
+        leave(1);
+      } else if (chain_.size() < 2 || chain_[chain_.size() - 2] != b) {
+        chain_.push_back(b);
+      } else if (takes(c, a, b)) {
+        leave(2);
+        join(a, b);
+        if (chain_.empty()) chain_.push_back(root(a));
+      } else {
+        leave(1);  // the contact is gone; b looks for its next best
+      }
+    }
+  }
+
+  void leave(std::size_t count) { chain_.resize(chain_.size() - count); }
+
+  /// Removes a contact that is first at both ends. True if they join.
+  bool takes(std::uint32_t c, std::uint32_t a, std::uint32_t b) {
+    // Both are complete: sizes and mean are those of the whole volume.
+    const bool joins =
+        reaches(contacts_[c].sum, contacts_[c].count, rule_.required(nodes_[a].voxels, nodes_[b].voxels));
+    if (hub_[a] != 0 || hub_[b] != 0) index_.erase(a, b, c);
+    contacts_[c].count = 0;
+    return joins;
+  }
+
+  /// The first contact of a node in the order of linkage, or none if it does not reach the lowest threshold.
+  std::uint32_t best_of(std::uint32_t node) {
+    if (hub_[node] != 0) return best_of_hub(node);
+    List& list = lists_[node];
+    std::uint32_t best = none, before = none;
+    for (std::uint32_t half = list.first; half != none; half = next_[half]) {
+      ++steps_;
+      if (gone(half >> 1)) {
+        (before == none ? list.first : next_[before]) = next_[half];
+        if (list.last == half) list.last = before;
+        --list.length;
+        continue;
+      }
+      before = half;
+      if (best == none || comes_before(half >> 1, best)) best = half >> 1;
+    }
+    if (best == none || !counts(best)) return none;
+    return best;
+  }
+
+  /// Entries are of the time when they were made. Means only get lower, so one that is still right is the
+  /// best.
+  std::uint32_t best_of_hub(std::uint32_t node) {
+    while (!queues_.empty(node)) {
+      const Ranked<Low> entry = queues_.top(node);
+      ++steps_;
+      if (gone(entry.contact) || !counts(entry.contact)) {
+        queues_.pop(node);
+        continue;
+      }
+      const auto now = Ranked<Low>::of(contacts_[entry.contact], entry.contact);
+      if (now == entry) return entry.contact;
+      queues_.pop(node);
+      queues_.push(node, now);
+    }
+    return none;
+  }
+
+  bool counts(std::uint32_t c) const { return reaches(contacts_[c].sum, contacts_[c].count, rule_.lowest()); }
+  bool comes_before(std::uint32_t c, std::uint32_t d) const {
+    const Contact &x = contacts_[c], &y = contacts_[d];
+    return better(x, y) || (c < d && !better(y, x));
   }
 
   void append(List& list, std::uint32_t half) {
@@ -112,17 +175,18 @@ class Linkage {
     ++list.length;
   }
 
-  void enqueue_again(std::uint32_t c) {
-    const Contact& contact = contacts_[c];
-    if (reaches(contact.sum, contact.count, rule_.lowest())) queue_.push(queue_.entry(contact, c));
-  }
-
   void make_hub(std::uint32_t node) {
     hub_[node] = 1;
     for (std::uint32_t half = lists_[node].first; half != none; half = next_[half]) {
-      const std::uint32_t far = far_end(half);
-      if (!gone(half >> 1) && hub_[far] == 0) index_.insert(node, far, half >> 1);
+      const std::uint32_t c = half >> 1, far = far_end(half);
+      if (gone(c)) continue;
+      if (hub_[far] == 0) index_.insert(node, far, c);
+      enqueue(node, c);
     }
+  }
+
+  void enqueue(std::uint32_t hub, std::uint32_t c) {
+    if (counts(c)) queues_.push(hub, Ranked<Low>::of(contacts_[c], c));
   }
 
   void join(std::uint32_t a, std::uint32_t b) {
@@ -168,6 +232,8 @@ class Linkage {
 
   void pour_into_hub(std::uint32_t small, std::uint32_t big) {
     List& target = lists_[big];
+    const bool queued = hub_[small] != 0;
+    if (queued) queues_.pour(small, big);
     // In groups: what each contact touches next is fetched before it is needed.
     std::array<std::uint32_t, 32> group;
     for (std::uint32_t half = lists_[small].first; half != none;) {
@@ -177,9 +243,12 @@ class Linkage {
         group[size++] = half;
       }
       for (std::size_t i = 0; i < size; ++i) index_.prefetch(big, far_end(group[i]));
-      for (std::size_t i = 0; i < size; ++i)
-        if (!gone(group[i] >> 1) && move_to(group[i], small, big, index_.find(big, far_end(group[i]))))
-          append(target, group[i]);
+      for (std::size_t i = 0; i < size; ++i) {
+        if (gone(group[i] >> 1) || !move_to(group[i], small, big, index_.find(big, far_end(group[i]))))
+          continue;
+        append(target, group[i]);
+        if (!queued) enqueue(big, group[i] >> 1);
+      }
     }
   }
 
@@ -190,15 +259,6 @@ class Linkage {
 
   std::uint32_t far_end_from(std::uint32_t c, std::uint32_t near) const {
     return contacts_[c].a == near ? contacts_[c].b : contacts_[c].a;
-  }
-
-  void look_ahead() {
-    const Contact& soon = contacts_[queue_.upcoming(8)];
-    for (const std::uint32_t node : {soon.a, soon.b}) {
-      __builtin_prefetch(&frozen_[node]);
-      __builtin_prefetch(&lists_[node]);
-    }
-    __builtin_prefetch(&contacts_[queue_.upcoming(16)]);
   }
 
   /// Makes a contact of `small` one of `big`, which has the contact `present` with its far end, or none.
@@ -213,8 +273,8 @@ class Linkage {
       if (indexed) index_.insert(big, far, c);
       return true;
     }
-    // The sum of two contacts is never better than the better one: kept in its place, it is taken from the
-    // queue early enough to be put back where it belongs.
+    // The sum of two contacts is never better than the better one: the entry of that one in a queue comes to
+    // the top early enough to be corrected.
     Contact& other = contacts_[present];
     const bool keep_moved = better(moved, other);
     Contact& kept = keep_moved ? moved : other;
@@ -223,7 +283,6 @@ class Linkage {
     kept.count += lost.count;
     kept.key = std::min(kept.key, lost.key);
     lost.count = 0;
-    changed_[keep_moved ? c : present] = 1;
     if (keep_moved && indexed) index_.replace(big, far, present, c);
     return keep_moved;
   }
@@ -235,11 +294,11 @@ class Linkage {
   SpillVector<std::uint32_t> parents_;
   SpillVector<List> lists_;
   SpillVector<std::uint32_t> next_;
-  SpillVector<std::uint8_t> changed_;  // its mean is not that in the queue
   SpillVector<std::uint8_t> hub_;
   std::uint64_t steps_ = 0;
   ContactIndex index_;
-  MergeQueue<Low> queue_;
+  NodeQueues<Low> queues_;  // of hubs
+  SpillVector<std::uint32_t> chain_;
 };
 
 /// What is left, renumbered in the order of names.

@@ -3,9 +3,8 @@
 // cannot. The definition and the proof that boxes agree with the whole are in docs/invariance.md.
 //
 // Time: O(m log² m) for m contacts, whatever the degrees (small lists are poured into large ones). Memory: 32
-// bytes a contact for the graph itself, 9 for its lists, 24 for each contact that reaches the lowest
-// threshold and 12 to 24 for each one of a node with more than 48; all of it spills with the context's
-// budget.
+// bytes a contact for the graph itself, 8 for its lists, and 44 to 64 for each contact of a node with more
+// than 48; all of it spills with the context's budget.
 
 #include "stages/agglomerate/contact_graph.hpp"
 #include "stages/agglomerate/merge_rule.hpp"
@@ -22,7 +21,7 @@ struct Fate {
 struct Outcome {
   SpillVector<Fate> fates;  ///< sorted by name
   ContactGraph rest;        ///< the undecided part
-  std::uint64_t steps = 0;  ///< contacts looked at to join lists: what the work grows with
+  std::uint64_t steps = 0;  ///< contacts looked at: what the work grows with
 };
 
 /// Nodes that touch an open face of context.box are incomplete, and so are unknown ones.

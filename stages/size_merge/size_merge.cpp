@@ -39,11 +39,10 @@ class Merger {
   /// Takes contacts in their order. What a contact waits for stays undecided.
   template <class Low>
   void run() {
-    using Entry = typename agglomerate::MergeQueue<Low>::Entry;
-    auto order = context_.array<Entry>();
+    using Ranked = agglomerate::Ranked<Low>;
+    auto order = context_.array<Ranked>();
     order.reserve(known_.size());
-    for (std::uint32_t c = 0; c < known_.size(); ++c)
-      order.push_back(agglomerate::MergeQueue<Low>::entry(known_[c], c));
+    for (std::uint32_t c = 0; c < known_.size(); ++c) order.push_back(Ranked::of(known_[c], c));
     std::sort(order.begin(), order.end());
     std::size_t kept = 0;
     for (std::size_t i = order.size(); i-- > 0;) {
