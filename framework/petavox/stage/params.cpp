@@ -25,6 +25,14 @@ std::string list_text(const std::vector<std::string>& items) {
   return text + "]";
 }
 
+/// A list in a list comes as "[a, b]", for those who ask for texts and read more in them.
+std::string as_text(const Value& value) {
+  if (value.kind != Value::Kind::list) return value.scalar;
+  std::vector<std::string> items;
+  for (const Value& item : value.items) items.push_back(as_text(item));
+  return list_text(items);
+}
+
 }  // namespace
 
 const Value* Params::ask(const std::string& key, const std::string& type, const std::string& fallback,
@@ -204,7 +212,7 @@ std::vector<std::string> Params::texts(const std::string& key, const std::vector
   if (const Value* value = ask(key, "list of texts", list_text(fallback), doc)) {
     result.clear();
     if (value->kind == Value::Kind::scalar) result.push_back(value->scalar);
-    for (const Value& item : value->items) result.push_back(item.scalar);
+    for (const Value& item : value->items) result.push_back(as_text(item));
   }
   note(key, list_text(result));
   return result;

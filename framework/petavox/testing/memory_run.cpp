@@ -290,16 +290,21 @@ class Runner {
   Setup setup_;
 };
 
-/// "[1, 2]" or a scalar.
+/// "[1, 2]", "[[1, 2], [3, 4]]" or a scalar.
 Value parsed(const std::string& text) {
   if (text.empty() || text.front() != '[') return Value::text(text);
   Value list;
   list.kind = Value::Kind::list;
-  std::stringstream items{text.substr(1, text.find(']') - 1)};
-  for (std::string item; std::getline(items, item, ',');) {
-    item.erase(0, item.find_first_not_of(' '));
-    list.items.push_back(Value::text(item));
+  std::string item;
+  int depth = 0;
+  for (const char c : text.substr(1, text.size() - 2)) {
+    depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+    if (c == ',' && depth == 0)
+      list.items.push_back(parsed(std::exchange(item, "")));
+    else if (c != ' ')
+      item += c;
   }
+  if (!item.empty()) list.items.push_back(parsed(item));
   return list;
 }
 
