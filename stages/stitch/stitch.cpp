@@ -9,42 +9,20 @@
 namespace petavox {
 namespace {
 
-struct Settings {
-  Extent subvolume, overlap;
-  double iou_threshold;
+InPort windows(const std::string& name, const Stitching& settings) {
+  InPort port;
+  port.name = name;
+  port.kind = PortKind::labels;
+  port.reads.halo = Halo::symmetric(settings.overlap);
+  return port;
+}
 
-  explicit Settings(Params& params)
-      : subvolume{params.extent("subvolume", {64, 64, 64}, {1, 1 << 20},
-                                "lattice on which the labels were segmented: the segmenter's subvolume")},
-        overlap{params.extent("overlap", {16, 16, 16}, {0, 1 << 16},
-                              "voxels by which each subvolume reaches beyond its core on each side")},
-        iou_threshold{
-            params.number("iou_threshold", 0.5, {0, 1},
-                          "least intersection over union, in the overlap, of labels that are joined")} {
-    if (!params.has("subvolume"))
-      params.problem("subvolume",
-                     "subvolume is missing (the result depends on the lattice of the segmenter); give the "
-                     "segmenter's value");
-    if (overlap == Extent{0, 0, 0})
-      params.problem(
-          "overlap",
-          "overlap is 0 on every axis (labels could never be compared); give the segmenter's value");
-  }
-
-  InPort in(const std::string& name) const {
-    InPort port;
-    port.name = name;
-    port.kind = PortKind::labels;
-    port.reads.halo = Halo::symmetric(overlap);
-    return port;
-  }
-  OutPort out(const std::string& name) const {
-    OutPort port;
-    port.name = name;
-    port.kind = PortKind::labels;
-    return port;
-  }
-};
+OutPort labels(const std::string& name) {
+  OutPort port;
+  port.name = name;
+  port.kind = PortKind::labels;
+  return port;
+}
 
 constexpr Coord own_window{0, 0, 0};
 
@@ -52,12 +30,12 @@ constexpr Coord own_window{0, 0, 0};
 /// beyond all voxels, by their first voxel in the window: they take part in the counts and are in no core.
 class NameWindows final : public Stage {
  public:
-  explicit NameWindows(const Settings& settings) : settings_{settings} {}
+  explicit NameWindows(const Stitching& settings) : settings_{settings} {}
 
   Contract contract(const Setup&) const override {
     Contract c;
-    c.reads.push_back(settings_.in("labels"));
-    c.writes.push_back(settings_.out("fragments"));
+    c.reads.push_back(windows("labels", settings_));
+    c.writes.push_back(labels("fragments"));
     c.writes.back().window = Halo::symmetric(settings_.overlap);
     c.subvolume = settings_.subvolume;
     return c;
@@ -94,18 +72,18 @@ class NameWindows final : public Stage {
   }
 
  private:
-  Settings settings_;
+  Stitching settings_;
 };
 
 /// Second step: each subvolume compares itself with its 26 neighbours; both find the same pairs.
 class Stitch : public JoinNames {
  public:
-  explicit Stitch(const Settings& settings) : settings_{settings} {}
+  explicit Stitch(const Stitching& settings) : settings_{settings} {}
 
   Contract contract(const Setup&) const {
     Contract c;
-    c.reads.push_back(settings_.in("fragments"));
-    c.writes.push_back(settings_.out("stitched"));
+    c.reads.push_back(windows("fragments", settings_));
+    c.writes.push_back(labels("stitched"));
     c.subvolume = settings_.subvolume;
     return c;
   }
@@ -138,18 +116,38 @@ class Stitch : public JoinNames {
       if (offset[axis] != 0) faces = static_cast<FaceMask>(faces | face_bit(axis, offset[axis] > 0));
     return faces;
   }
-  Settings settings_;
+  Stitching settings_;
 };
 
 }  // namespace
 
+Stitching::Stitching(Params& params, std::optional<Extent> usual)
+    : subvolume{params.extent("subvolume", usual.value_or(Extent{64, 64, 64}), {1, 1 << 20},
+                              "lattice on which the labels are segmented; the result depends on it")},
+      overlap{params.extent("overlap", {16, 16, 16}, {0, 1 << 16},
+                            "voxels by which each subvolume reaches beyond its core on each side")},
+      iou_threshold{
+          params.number("iou_threshold", 0.5, {0, 1},
+                        "least intersection over union, in the overlap, of labels that are joined")} {
+  if (!usual && !params.has("subvolume"))
+    params.problem("subvolume",
+                   "subvolume is missing (the result depends on the lattice of the segmenter); give the "
+                   "segmenter's value");
+  if (overlap == Extent{0, 0, 0})
+    params.problem("overlap",
+                   "overlap is 0 on every axis (labels could never be compared); give the segmenter's value");
+}
+
+void add_stitching(const Stitching& settings, StageProgram& program) {
+  program.steps.emplace_back(std::make_unique<NameWindows>(settings));
+  program.steps.emplace_back(std::make_unique<TreeReductionOf<Stitch>>(settings));
+}
+
 StageType stitch_stage() {
   return {"stitch", "joins labels of overlapping subvolumes by mutual greatest overlap", "built-in",
           [](Params& params) {
-            const Settings settings{params};
             StageProgram program;
-            program.steps.emplace_back(std::make_unique<NameWindows>(settings));
-            program.steps.emplace_back(std::make_unique<TreeReductionOf<Stitch>>(settings));
+            add_stitching(Stitching{params}, program);
             program.exports = {"stitched"};
             return program;
           }};

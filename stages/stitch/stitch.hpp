@@ -5,7 +5,23 @@
 
 #include "petavox/stage/registry.hpp"
 
+#include <optional>
+
 namespace petavox {
+
+/// The lattice on which labels are segmented, and when two of them are joined.
+struct Stitching {
+  Extent subvolume, overlap;
+  double iou_threshold = 0.5;
+
+  /// Asks for subvolume, overlap and iou_threshold. `usual` is the default lattice of a stage that segments
+  /// and stitches; without one the subvolume must be given.
+  explicit Stitching(Params& params, std::optional<Extent> usual = std::nullopt);
+};
+
+/// Adds the steps that read the windowed labels `labels` and write `stitched`; for stages that segment in
+/// subvolumes and stitch at once.
+void add_stitching(const Stitching& settings, StageProgram& program);
 
 StageType stitch_stage();
 
