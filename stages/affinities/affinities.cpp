@@ -44,11 +44,19 @@ Affinities::Affinities(Params& params) {
   dtype_ = params.choice("dtype", "uint8", {"uint8", "uint16"}, "fixed point of the output") == "uint8"
                ? DType::u8
                : DType::u16;
-  channels_ = static_cast<int>(params.integer("channels", convention_.membrane ? 1 : 3, {1, 64},
-                                              "channels of the input; those after the third are not used"));
+  channels_ = static_cast<int>(
+      params.integer("channels", convention_.membrane ? 1 : 3, {1, 64},
+                     "channels of the input; those after the third are used with long_range only"));
+  keep_all_ =
+      params.flag("long_range", false,
+                  "keep the channels after the third, each where the input stores it, for mutex_watershed");
   if (!convention_.membrane && channels_ < 3)
     params.problem("channels",
                    "channels is less than 3 (affinities need one for each axis); use kind: membrane");
+  if (convention_.membrane && keep_all_)
+    params.problem("long_range",
+                   "a membrane map has no long-range affinities (it has one value a voxel); use the stage "
+                   "long_range behind this one");
 }
 
 Contract Affinities::contract(const Setup&) const {
@@ -62,7 +70,7 @@ Contract Affinities::contract(const Setup&) const {
   OutPort out;
   out.name = "affinities";
   out.dtype = dtype_;
-  out.channels = 3;
+  out.channels = keep_all_ ? channels_ : 3;
   c.writes.push_back(out);
   return c;
 }

@@ -24,6 +24,7 @@ class Affinities final : public Stage {
   std::optional<std::vector<double>> range_;
   DType dtype_;
   int channels_;
+  bool keep_all_ = false;
 };
 
 }  // namespace petavox

@@ -68,6 +68,11 @@ void import_as(const Array& in, Array& out, const Convention& convention) {
       }
     });
   }
+  for (int channel = 3; channel < result.channels(); ++channel)
+    core.for_each([&](Coord p) {
+      check(view.at(channel, p), p, channel);
+      result.at(channel, p) = quantise(view.at(channel, p));
+    });
 }
 
 }  // namespace

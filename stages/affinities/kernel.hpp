@@ -22,9 +22,10 @@ struct Convention {
 /// The voxels read for a core.
 Halo halo_of(const Convention& convention);
 
-/// Fills out.box(), three channels of uint8 or uint16; 0 where the pair leaves the domain. `in` is of any
-/// type and holds out.box() grown by the halo and clipped to the domain. Values outside [zero, one] are
-/// clamped. Throws Error{stage} for one that is not finite, naming its voxel.
+/// Fills out.box(), three channels of uint8 or uint16; 0 where the pair leaves the domain. Further channels
+/// of `out` are those of `in` with the same number, each value at its voxel. `in` is of any type and holds
+/// out.box() grown by the halo and clipped to the domain. Values outside [zero, one] are clamped. Throws
+/// Error{stage} for one that is not finite, naming its voxel.
 void import(const Array& in, Array& out, const Convention& convention);
 
 }  // namespace petavox::affinities

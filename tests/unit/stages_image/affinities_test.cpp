@@ -98,6 +98,23 @@ TEST(Affinities, NameTheVoxelThatIsNotANumber) {
   }
 }
 
+TEST(Affinities, KeepLongRangeChannelsWhereTheyAre) {
+  const Box box = Box::from({-1, 2, 0}, {3, 4, 5});
+  const Array in = testing::random_image(DType::u8, box, 5, testing::Texture::uniform, 3);
+  const auto found = testing::run_in_memory(
+      testing::make_program(testing::stage_type<Affinities>(),
+                            {{"channels", "5"}, {"long_range", "true"}, {"neighbour", "upper"}}),
+      {{"input", testing::MemoryValue::image(in.clone())}});
+  const Array& out = found.at("affinities").voxels();
+  ASSERT_EQ(out.channels(), 5);
+  for (int channel = 3; channel < 5; ++channel)
+    EXPECT_TRUE(std::ranges::equal(out.view<std::uint8_t>().channel(channel),
+                                   in.view<std::uint8_t>().channel(channel)));
+  EXPECT_THROW(testing::make_program(testing::stage_type<Affinities>(),
+                                     {{"kind", "membrane"}, {"long_range", "true"}}),
+               Error);
+}
+
 TEST(Affinities, RejectAContradictoryConvention) {
   EXPECT_THROW(testing::make_program(testing::stage_type<Affinities>(), {{"range", "[1, 0]"}}), Error);
   EXPECT_THROW(testing::make_program(testing::stage_type<Affinities>(), {{"channels", "2"}}), Error);
