@@ -7,6 +7,8 @@
 #include "stages/boundary/boundary.hpp"
 #include "stages/components/components.hpp"
 #include "stages/downsample/downsample.hpp"
+#include "stages/long_range/long_range.hpp"
+#include "stages/mutex_watershed/mutex_watershed.hpp"
 #include "stages/normalize/normalize.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
 #include "stages/relabel/relabel.hpp"
@@ -35,7 +37,9 @@ void register_stages(StageRegistry& registry) {
   registry.add<Downsample>();
   registry.add<Boundary>();
   registry.add<Affinities>();
+  registry.add<LongRange>();
   registry.add(watershed_stage());
+  registry.add(mutex_watershed_stage());
   registry.add(components_stage());
   registry.add(stitch_stage());
   registry.add(size_filter_stage());

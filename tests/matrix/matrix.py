@@ -51,6 +51,11 @@ def pipelines(shared, folder):
         "  score: {reads: {labels: segments}}\n", (40, 72, 80))
     found["phantom components"] = (
         phantom + "stages:\n  components: {connectivity: 26, foreground: above, threshold: 120}\n  downsample: {factor: [1, 2, 2], writes: {image: small}}\n", (40, 72, 80))
+    # On lattices of its own, which the blocks of all cases cut across.
+    found["phantom mutex watershed"] = (
+        phantom + "stages:\n  boundary:\n  long_range: {offsets: &pairs [[-1, 0, 0], [0, -1, 0], [0, 0, -1], [-3, 0, 0], [0, -6, 0], [0, 6, -6]]}\n"
+        "  mutex_watershed: {offsets: *pairs, strides: [1, 2, 2], subvolume: [24, 40, 33], overlap: [4, 8, 7], min_voxels: 20}\n"
+        "  score: {reads: {labels: stitched}}\n", (40, 72, 80))
     for kind, settings in {"constant": (0.1, 0.98, 0.3), "two values": (0.1, 0.98, 0.4), "random": (0.1, 0.98, 0.55)}.items():
         path = folder / f"{kind.replace(' ', '_')}.h5"
         write_ties(path, kind)
