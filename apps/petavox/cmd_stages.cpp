@@ -45,6 +45,8 @@ Json reads_json(const InPort& port) {
   }
   json["halo"] = halo_json(port.reads.halo);
   json["factor"] = {port.reads.factor.z, port.reads.factor.y, port.reads.factor.x};
+  json["divisor"] = {port.reads.divisor.z, port.reads.divisor.y, port.reads.divisor.x};
+  json["whole"] = {port.reads.whole[0], port.reads.whole[1], port.reads.whole[2]};
   return json;
 }
 

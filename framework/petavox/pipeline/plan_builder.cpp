@@ -208,7 +208,7 @@ class PlanBuilder {
       s.stage = stage->get();
       Extent factor{1, 1, 1};
       for (const OutPort& port : s.contract.writes) factor = port.factor;
-      const Box domain = coarsened(source.domain, factor);
+      const Box domain = s.contract.domain.value_or(coarsened(source.domain, factor));
       Extent total;
       for (int axis = 0; axis < 3; ++axis) total[axis] = source.factor[axis] * factor[axis];
       s.locality_scale = total;
@@ -460,8 +460,9 @@ class PlanBuilder {
     const auto how = volume.kind == PortKind::summary ? Plan::Source::How::root : Plan::Source::How::boxes;
     for (Plan::Source& known : sources) {
       if (known.step != writer || known.how != how) continue;
-      PETAVOX_ASSERT(known.reads.factor == reads.factor);
+      PETAVOX_ASSERT(known.reads.factor == reads.factor && known.reads.divisor == reads.divisor);
       for (int axis = 0; axis < 3; ++axis) {
+        known.reads.whole[static_cast<std::size_t>(axis)] |= reads.whole[static_cast<std::size_t>(axis)];
         known.reads.halo.low[axis] = std::max(known.reads.halo.low[axis], reads.halo.low[axis]);
         known.reads.halo.high[axis] = std::max(known.reads.halo.high[axis], reads.halo.high[axis]);
       }

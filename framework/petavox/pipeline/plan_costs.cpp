@@ -17,13 +17,16 @@ double bytes_per_voxel(const VolumePlan& v, PortKind port) {
 
 /// Voxels that all blocks of the tiling read through `reads` from `domain`.
 double voxels_read(const Tiling& tiling, const Reads& reads, const Box& domain) {
+  // Where the place is known from data only, what a block asks for at once stands for what it reads.
+  if (reads.held_voxels > 0)
+    return static_cast<double>(tiling.count()) * static_cast<double>(reads.held_voxels);
   double product = 1;
   for (int axis = 0; axis < 3; ++axis) {
     double sum = 0;
     for (Index i = 0; i < tiling.grid()[axis]; ++i) {
       Coord position;
       position[axis] = i;
-      const Box box = reads.box(tiling.core_of(position)).intersect(domain);
+      const Box box = reads.box(tiling.core_of(position), domain).intersect(domain);
       sum += static_cast<double>(box.shape()[axis]);
     }
     product *= sum;
@@ -31,15 +34,16 @@ double voxels_read(const Tiling& tiling, const Reads& reads, const Box& domain) 
   return product;
 }
 
-/// Voxels of the largest box that one block reads.
+/// Voxels of the largest box that one block holds.
 double largest_read(const Tiling& tiling, const Reads& reads, const Box& domain) {
+  if (reads.held_voxels > 0) return static_cast<double>(reads.held_voxels);
   double product = 1;
   for (int axis = 0; axis < 3; ++axis) {
     Index largest = 0;
     for (Index i = 0; i < std::min<Index>(tiling.grid()[axis], 3); ++i) {
       Coord position;
       position[axis] = i;
-      largest = std::max(largest, reads.box(tiling.core_of(position)).intersect(domain).shape()[axis]);
+      largest = std::max(largest, reads.box(tiling.core_of(position), domain).intersect(domain).shape()[axis]);
     }
     product *= static_cast<double>(largest);
   }
@@ -66,6 +70,8 @@ std::vector<StepCost> Plan::costs() const {
         cost.bytes_read += width * voxels_read(s.tiling, read.port.reads, v.domain);
         Reads core = read.port.reads;
         core.halo = Halo::none();
+        core.whole = {};
+        core.held_voxels = 0;
         cost.bytes_core += width * voxels_read(s.tiling, core, v.domain);
         const double largest = largest_read(s.tiling, read.port.reads, v.domain);
         largest_primary = std::max(largest_primary, largest);

@@ -17,8 +17,6 @@ bool visit_blocks(int step, const Tiling& tiling, const Box& positions, TaskVisi
   return true;
 }
 
-Halo reversed(const Halo& h) { return {h.high, h.low}; }
-
 /// True if every position of `all` lies in one of the boxes. Only positions where some box begins or ends can
 /// differ from the one before them, so only those are looked at.
 bool covers(const std::vector<Box>& boxes, const Box& all) {
@@ -84,7 +82,7 @@ bool Plan::visit_sources(int step, Index block, TaskVisitor visit) const {
     const StepPlan& from = this->step(source.step);
     if (source.how == Source::How::root) {
       if (!visit({source.step, from.tree.root()})) return false;
-    } else if (!visit_blocks(source.step, from.tiling, from.tiling.touching(source.reads.box(core)), visit)) {
+    } else if (!visit_blocks(source.step, from.tiling, from.tiling.touching(source.reads.box(core, from.tiling.domain())), visit)) {
       return false;
     }
   }
@@ -101,10 +99,8 @@ bool Plan::visit_readers(TaskId task, TaskVisitor visit) const {
       for (Index i = 0; i < to.tiling.count(); ++i)
         if (!visit({reader.step, i})) return false;
     } else {
-      const Box region = from.tiling.core(task.index).grow(reversed(reader.reads.halo));
-      if (!visit_blocks(reader.step, to.tiling, to.tiling.touching(coarsened(region, reader.reads.factor)),
-                        visit))
-        return false;
+      const Box cores = reader.reads.readers(from.tiling.core(task.index), to.tiling.domain());
+      if (!visit_blocks(reader.step, to.tiling, to.tiling.touching(cores), visit)) return false;
     }
   }
   return true;
@@ -203,8 +199,8 @@ bool Plan::has_roots(int step) const {
   std::vector<Box> reading;
   for (const Source& source : sources_[static_cast<std::size_t>(step)]) {
     if (source.how == Source::How::root) return false;
-    const Box region = this->step(source.step).tiling.domain().grow(reversed(source.reads.halo));
-    reading.push_back(s.tiling.touching(coarsened(region, source.reads.factor)));
+    const Box written = this->step(source.step).tiling.domain();
+    reading.push_back(s.tiling.touching(source.reads.readers(written, s.tiling.domain())));
   }
   return !covers(reading, Box::from({}, s.tiling.grid()));
 }

@@ -43,7 +43,10 @@ const ReadEdge& StepInputs::edge(std::string_view port, PortKind kind) const {
 
 Box StepInputs::readable(std::string_view port) const {
   for (const ReadEdge& read : step_.reads)
-    if (read.port.name == port) return read.port.reads.box(core_).intersect(volume(read).domain);
+    if (read.port.name == port) {
+      const Box& domain = volume(read).domain;
+      return read.port.reads.box(core_, domain).intersect(domain);
+    }
   contract_error(step_,
                  fmt::format("port '{}' is not connected (nothing can be read); ask has() first", port));
 }
@@ -55,6 +58,12 @@ void StepInputs::check(const ReadEdge& read, const Box& box) const {
         step_, fmt::format("port '{}' of the block with core {} was read over {}, beyond its declared box {} "
                            "(the result would depend on the block); declare a larger halo",
                            read.port.name, to_string(core_), to_string(box), to_string(allowed)));
+  const Index held = read.port.reads.held_voxels;
+  if (held > 0 && box.voxels() > held)
+    contract_error(
+        step_, fmt::format("port '{}' of the block with core {} was read over {}, more than the {} voxels "
+                           "that it holds at once (memory would not be what the plan says); read smaller boxes",
+                           read.port.name, to_string(core_), to_string(box), held));
 }
 
 Array StepInputs::image(std::string_view port, const Box& box) const {
@@ -209,7 +218,8 @@ Bytes StepOutputs::pack(std::uint64_t key, const InputSet& inputs, const CodecOp
             fmt::format("port '{}' was replaced by an array of another shape or type (it must be filled "
                         "in place); write into the array that is given",
                         write.port.name));
-      if (const auto mask = inputs.mask(core_, v.domain, v.factor)) apply_mask(array, *mask);
+      if (const auto mask = write.port.masked ? inputs.mask(core_, v.domain, v.factor) : std::nullopt)
+        apply_mask(array, *mask);
       bundle.add_image(part, array, step_.chunk_shape, image_codec, true);
       bytes_written_ += array.bytes().size();
     } else if (write.port.kind == PortKind::labels) {

@@ -122,7 +122,7 @@ TaskOutcome TaskRunner::run(const Work& work) {
 }
 
 bool TaskRunner::outside_mask(const StepPlan& step, Index block) const {
-  if (!inputs_.masked() || step.writes.empty()) return false;
+  if (!inputs_.masked() || step.writes.empty() || !step.writes.front().port.masked) return false;
   const VolumePlan& v = plan_.volume(step.writes.front().volume);
   const Box box = step.tiling.core(block).grow(v.window).intersect(step.tiling.domain());
   const auto mask = inputs_.mask(box, step.tiling.domain(), step.locality_scale);

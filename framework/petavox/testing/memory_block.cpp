@@ -63,7 +63,10 @@ const MemoryValue& MemoryInputs::value(std::string_view port, PortKind kind) con
 
 Box MemoryInputs::readable(std::string_view port) const {
   for (const InPort& in : contract_.reads)
-    if (in.name == port) return in.reads.box(core_).intersect(value(port, in.kind).domain());
+    if (in.name == port) {
+      const Box domain = value(port, in.kind).domain();
+      return in.reads.box(core_, domain).intersect(domain);
+    }
   return value(port, PortKind::image).domain();  // throws
 }
 
@@ -73,6 +76,11 @@ void MemoryInputs::check_box(std::string_view port, const Box& box) const {
     refuse("port '" + std::string{port} + "' was read at " + to_string(box) + ", beyond " +
            to_string(allowed) + " declared for core " + to_string(core_) +
            " (the result would depend on the block); declare a larger halo");
+  for (const InPort& in : contract_.reads)
+    if (in.name == port && in.reads.held_voxels > 0 && box.voxels() > in.reads.held_voxels)
+      refuse("port '" + std::string{port} + "' was read at " + to_string(box) + ", more than the " +
+             std::to_string(in.reads.held_voxels) +
+             " voxels that it holds at once (memory would not be what the plan says); read smaller boxes");
 }
 
 Array MemoryInputs::image(std::string_view port, const Box& box) const {

@@ -131,6 +131,7 @@ class Runner {
   }
 
   Box output_domain(const Contract& contract) const {
+    if (contract.domain) return *contract.domain;
     return contract.writes.empty() ? setup_.domain : coarsened(setup_.domain, contract.writes.front().factor);
   }
 
@@ -199,7 +200,7 @@ class Runner {
       Array whole{first.dtype(), domain, domain, first.channels()};
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         Array& part = outputs[i].image(out.name);
-        hide(domain, part);
+        if (out.masked) hide(domain, part);
         copy_box(part, whole, partition.cores[i]);
       }
       written_.insert_or_assign(out.name, MemoryValue::image(std::move(whole)));

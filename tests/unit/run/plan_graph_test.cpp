@@ -29,7 +29,7 @@ std::set<TaskId> sources_by_hand(const Plan& plan, const StepPlan& step, Index b
   for (const ReadEdge& read : step.reads) {
     const VolumePlan& v = plan.volume(read.volume);
     if (v.input >= 0) continue;
-    const Box box = read.port.reads.box(step.tiling.core(block)).intersect(v.domain);
+    const Box box = read.port.reads.box(step.tiling.core(block), v.domain).intersect(v.domain);
     if (v.kind == PortKind::summary)
       tasks.insert({v.voxels_step, plan.step(v.voxels_step).tree.root()});
     else
@@ -199,6 +199,32 @@ TEST(PlanGraph, UnevenHalosAndFactorsAreSound) {
         "  lopsided: {reads: {image: copy}}\n";
     expect_sound(*plan_of(header(shape) + stages, two_inputs()));
   }
+}
+
+const std::string canvas_stages =
+    "stages:\n"
+    "  flaky: {writes: {image: copy}}\n"
+    "  coarse: {stage: downsample, factor: [1, 2, 3], reads: {image: copy}, writes: {image: coarse}}\n"
+    "  canvas: {reads: {image: copy}}\n";
+
+TEST(PlanGraph, DivisorsWholeAxesAndDomainsOfTheirOwnAreSound) {
+  for (const std::string& shape : shapes) {
+    SCOPED_TRACE(shape);
+    const auto plan = plan_of(header(shape) + canvas_stages, two_inputs());
+    expect_sound(*plan);
+    const VolumePlan& wide = plan->volume(plan->find_volume("wide"));
+    EXPECT_EQ(wide.domain, domain.grow(Halo::symmetric({0, Canvas::margin, Canvas::margin})));
+  }
+}
+
+TEST(PlanGraph, WhatIsHeldAtOnceBoundsTheMemoryOfWholeAxes) {
+  const auto plan = plan_of(header("[4, 4, 4]") + canvas_stages, two_inputs());
+  for (const StepCost& cost : plan->costs())
+    if (cost.name == "canvas.wide") {
+      // 64 voxels of the image, two rows of three of the coarse one, the block of 8 bytes and its bundle.
+      EXPECT_LE(cost.peak_task_bytes, 64 + 4 * 4 * 4 + 2 * 8 * 4 * 4 * 4);
+      EXPECT_GE(cost.peak_task_bytes, 64 + 2 * 8 * 4 * 4 * 4);
+    }
 }
 
 TEST(PlanGraph, BlocksBesideASmallVolumeAreRoots) {

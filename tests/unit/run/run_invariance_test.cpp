@@ -51,6 +51,25 @@ TEST(RunInvariance, ComponentsInABoxWithNegativeCorners) {
   EXPECT_EQ(volume->domain(), (Box{{-3, -3, 3}, {5, 8, 14}}));
 }
 
+TEST(RunInvariance, WholeAxesDivisorsAndDomainsOfTheirOwn) {
+  RunWorld world;
+  world.add("raw.h5", domain, 1, 5);
+  const std::string stages =
+      "stages:\n"
+      "  flaky: {writes: {image: copy}}\n"
+      "  coarse: {stage: downsample, factor: [1, 2, 3], reads: {image: copy}, writes: {image: coarse}}\n"
+      "  canvas: {reads: {image: copy}}\n";
+  const RunReport whole = world.run(run_header(world.next_dir(), "[64, 64, 64]", "") + stages);
+  expect_done(whole);
+  for (const Way& way : ways) {
+    SCOPED_TRACE(way.blocks + " ranks " + std::to_string(way.ranks) + " seed " + std::to_string(way.seed));
+    const RunReport report =
+        world.run(run_header(world.next_dir(), way.blocks, "") + stages, quiet(way.seed), way.ranks);
+    expect_done(report);
+    EXPECT_EQ(to_hex(report.digest), to_hex(whole.digest));
+  }
+}
+
 /// 1 in a ball, so that corner blocks lie wholly outside. `factor` voxels of `of` per voxel.
 MemoryVolume ball(const Box& of, Index factor) {
   MemoryVolume mask{DType::u8, coarsened(of, Extent::cube(factor))};

@@ -66,6 +66,54 @@ class Lopsided final : public Stage {
   }
 };
 
+/// Sums each plane of a volume into one voxel and writes, on a larger domain than it reads, the sum beside a
+/// coarser copy of the image: reads with a divisor, over whole axes, piece by piece.
+class Canvas final : public Stage {
+ public:
+  static constexpr std::string_view name = "canvas", summary = "coarse and whole-plane reads, wider output";
+  explicit Canvas(Params&) {}
+  static constexpr Index margin = 3;
+  Contract contract(const Setup& setup) const override {
+    Contract c;
+    InPort image, coarse;
+    image.name = "image";
+    image.volume = "input";
+    image.reads.whole = {false, true, true};
+    image.reads.held_voxels = 64;
+    coarse.name = "coarse";
+    coarse.volume = "coarse";
+    coarse.reads.divisor = {1, 2, 3};
+    coarse.reads.halo = {{0, 1, 0}, {0, 0, 1}};
+    OutPort out;
+    out.name = "wide";
+    out.dtype = DType::i64;
+    out.masked = false;
+    c.reads = {image, coarse};
+    c.writes = {out};
+    c.domain = setup.domain.grow(Halo::symmetric({0, margin, margin}));
+    return c;
+  }
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
+    const auto out = outputs.image("wide").view<std::int64_t>();
+    const Box readable = inputs.readable("image");
+    const Array coarse = inputs.image("coarse");
+    for (Index z = inputs.core().begin.z; z < inputs.core().end.z; ++z) {
+      std::int64_t sum = 0;
+      for (Index y = readable.begin.y; y < readable.end.y; ++y) {
+        const Array row = inputs.image("image", {{z, y, readable.begin.x}, {z + 1, y + 1, readable.end.x}});
+        for (const std::uint8_t v : row.view<std::uint8_t>().channel()) sum += v;
+      }
+      const Box plane{{z, inputs.core().begin.y, inputs.core().begin.x},
+                      {z + 1, inputs.core().end.y, inputs.core().end.x}};
+      plane.for_each([&](Coord p) {
+        const Coord c{p.z, floor_div(p.y, 2), floor_div(p.x, 3)};
+        const bool known = coarse.box().contains(c);
+        out[p] = 256 * sum + (known ? coarse.view<std::uint8_t>()[c] : 255);
+      });
+    }
+  }
+};
+
 /// Reads a summary.
 class NeedsScore final : public Stage {
  public:
@@ -95,6 +143,7 @@ inline StageRegistry registry() {
   stages.add<Flaky>();
   stages.add<Lopsided>();
   stages.add<NeedsScore>();
+  stages.add<Canvas>();
   return stages;
 }
 
