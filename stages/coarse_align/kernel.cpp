@@ -1,0 +1,307 @@
+#include "stages/coarse_align/kernel.hpp"
+
+#include "petavox/base/error.hpp"
+
+#include "stages/coarse_align/consensus.hpp"
+#include "stages/coarse_align/rotations.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace petavox::coarse_align {
+namespace {
+
+/// A section ready for the search: its content, reduced by a whole factor, local contrast made even.
+struct Prepared {
+  Plane image, inside;
+  double factor = 1, y0 = 0,
+         x0 = 0;  // pixel (y, x) of the planes is y0 + factor (y + 0.5) - 0.5 of the section
+};
+
+void check(const Section& section) {
+  const View<const std::uint8_t>& v = section.image;
+  if (v.box().shape().z != 1 || v.channels() != 1 || (section.mask && section.mask->box() != v.box()))
+    throw Error{ErrorCode::contract,
+                "a section for the coarse alignment is not one plane of one channel with a mask of its box "
+                "(a transform is found plane by plane); pass one section at a time"};
+}
+
+/// The box of pixels that hold something.
+Box content_of(const Section& section) {
+  const Box all = section.image.box();
+  Box content{{all.begin.z, all.end.y, all.end.x}, {all.end.z, all.begin.y, all.begin.x}};
+  for (Index y = all.begin.y; y < all.end.y; ++y) {
+    const auto row = section.image.row(all.begin.z, y);
+    for (Index x = all.begin.x; x < all.end.x; ++x) {
+      if (row[static_cast<std::size_t>(x - all.begin.x)] == 0) continue;
+      if (section.mask && (*section.mask)[{all.begin.z, y, x}] == 0) continue;
+      content.begin.y = std::min(content.begin.y, y);
+      content.end.y = std::max(content.end.y, y + 1);
+      content.begin.x = std::min(content.begin.x, x);
+      content.end.x = std::max(content.end.x, x + 1);
+    }
+  }
+  return content;
+}
+
+/// Means over factor x factor pixels that hold something; `inside` is their share.
+Prepared reduced(const Section& section, const Box& content, Index factor) {
+  const Extent shape = content.shape();
+  Prepared p;
+  p.factor = static_cast<double>(factor);
+  p.y0 = static_cast<double>(content.begin.y);
+  p.x0 = static_cast<double>(content.begin.x);
+  p.image = Plane{ceil_div(shape.y, factor), ceil_div(shape.x, factor)};
+  p.inside = Plane{p.image.height, p.image.width};
+  const Index z = content.begin.z;
+  for (Index y = 0; y < p.image.height; ++y)
+    for (Index x = 0; x < p.image.width; ++x) {
+      std::int64_t sum = 0, count = 0;
+      const Index ye = std::min(content.end.y, content.begin.y + (y + 1) * factor);
+      const Index xe = std::min(content.end.x, content.begin.x + (x + 1) * factor);
+      for (Index py = content.begin.y + y * factor; py < ye; ++py)
+        for (Index px = content.begin.x + x * factor; px < xe; ++px) {
+          const std::uint8_t value = section.image[{z, py, px}];
+          if (value == 0 || (section.mask && (*section.mask)[{z, py, px}] == 0)) continue;
+          sum += value;
+          ++count;
+        }
+      if (2 * count < factor * factor) continue;
+      p.image.at(y, x) = static_cast<float>(sum) / static_cast<float>(count);
+      p.inside.at(y, x) = 1;
+    }
+  return p;
+}
+
+/// Local mean 0 and standard deviation 1, over Gaussians that see only what is inside; 0 outside.
+void even_out(Prepared& p) {
+  const Index extent = std::max(p.image.height, p.image.width);
+  const double sigma = std::clamp(static_cast<double>(extent) / 24, 10.0, 32.0);
+  const std::size_t n = p.image.values.size();
+  const Plane weight = smoothed(p.inside, sigma);
+  Plane mean = smoothed(p.image, sigma);  // the image is 0 outside
+  Plane square = p.image;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (p.inside.values[i] > 0) p.image.values[i] -= mean.values[i] / weight.values[i];
+    square.values[i] = p.image.values[i] * p.image.values[i];
+  }
+  const Plane variance = smoothed(square, sigma);
+  double total = 0, count = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    if (p.inside.values[i] > 0) {
+      total += static_cast<double>(square.values[i]);
+      count += 1;
+    }
+  // Flat areas are not blown up to noise: at least a quarter of the typical deviation is assumed.
+  const auto least = static_cast<float>(total / std::max(1.0, count)) / 16;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(p.inside.values[i] > 0)) continue;
+    const float v = std::max(variance.values[i] / weight.values[i], least);
+    p.image.values[i] = v > 0 ? std::clamp(p.image.values[i] / std::sqrt(v), -3.0F, 3.0F) : 0.0F;
+  }
+  // Keypoints at the rim of the content describe its outline: they need content all round.
+  p.inside = smoothed(p.inside, 3);
+  for (float& v : p.inside.values) v = v > 0.97F ? 1.0F : 0.0F;
+}
+
+Prepared prepared(const Section& section, const Box& content, Index factor) {
+  Prepared p = reduced(section, content, factor);
+  even_out(p);
+  return p;
+}
+
+void mirror(Plane& plane) {
+  for (Index y = 0; y < plane.height; ++y) std::reverse(plane.row(y), plane.row(y) + plane.width);
+}
+
+/// Correlation of `fixed` with `moving` through `t`, where both hold something; 0 if that is next to nothing.
+/// Smoothed first: what is finer than the transform is accurate would only dilute it.
+double correlation(Prepared fixed, Prepared moving, const Affine& t) {
+  constexpr double smoothing = 2;
+  fixed.image = smoothed(fixed.image, smoothing);
+  moving.image = smoothed(moving.image, smoothing);
+  const Affine back = t.inverse();
+  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+  for (Index y = 0; y < fixed.image.height; ++y)
+    for (Index x = 0; x < fixed.image.width; ++x) {
+      if (!(fixed.inside.at(y, x) > 0)) continue;
+      const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
+      const double my = back.y(fy, fx), mx = back.x(fy, fx);
+      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
+      const auto u = static_cast<double>(fixed.image.at(y, x));
+      const auto v = static_cast<double>(sample(moving.image, my, mx));
+      n += 1;
+      a += u;
+      b += v;
+      aa += u * u;
+      bb += v * v;
+      ab += u * v;
+    }
+  if (n < 400) return 0;
+  const double va = aa - a * a / n, vb = bb - b * b / n;
+  return va > 0 && vb > 0 ? (ab - a * b / n) / std::sqrt(va * vb) : 0;
+}
+
+/// What is stored does not hang on the last bits.
+double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
+
+struct Candidate {
+  Agreement agreement;
+  int matches = 0;
+  bool flipped = false;
+  double ncc = 0;
+};
+
+/// One way to lay the moving section: as it is, or turned over.
+struct Pairing {
+  const Prepared& fixed;
+  const Prepared& moving;
+  Features fixed_features, moving_features;
+  bool flipped = false;
+};
+
+bool possible(const Affine& t, const Settings& settings) {
+  const Stretch stretch = stretch_of(t);
+  const double limit = settings.max_scale * 1.1;  // an affine transform may stretch one way a little more
+  return stretch.most <= limit && stretch.least * limit >= 1;
+}
+
+/// Where to look is known: more matches near there, and a transform with more freedom.
+Candidate improved(const Pairing& p, const Affine& start, std::initializer_list<double> radii,
+                   const Settings& settings) {
+  Candidate c;
+  c.flipped = p.flipped;
+  c.agreement.transform = start;
+  for (const double radius : radii) {
+    const Affine& from = c.agreement.transform;
+    const std::vector<Match> near =
+        match_near(p.fixed_features, p.moving_features, from, radius * settings.inlier_px);
+    Agreement better = agree(p.fixed_features, p.moving_features, near, settings);
+    if (settings.affine && better.inliers.size() >= 8) {
+      Agreement affine = refined(p.fixed_features, p.moving_features, near, better.transform, settings, true);
+      if (possible(affine.transform, settings)) better = std::move(affine);
+    }
+    if (better.inliers.size() < 3) return {};
+    c.matches = static_cast<int>(near.size());
+    c.agreement = std::move(better);
+  }
+  c.ncc = rounded(correlation(p.fixed, p.moving, c.agreement.transform), 0x1p-20);
+  return c;
+}
+
+bool proven(const Candidate& c, const Settings& settings) {
+  return static_cast<int>(c.agreement.inliers.size()) >= settings.min_inliers && c.ncc >= settings.min_ncc &&
+         possible(c.agreement.transform, settings);
+}
+
+bool better(const Candidate& a, const Candidate& b, const Settings& settings) {
+  if (proven(a, settings) != proven(b, settings)) return proven(a, settings);
+  return a.agreement.inliers.size() > b.agreement.inliers.size();
+}
+
+Candidate by_keypoints(const Pairing& p, const Settings& settings) {
+  const Agreement first =
+      agree(p.fixed_features, p.moving_features, match(p.fixed_features, p.moving_features), settings);
+  if (first.inliers.size() < 3) return {};
+  return improved(p, first.transform, {3.0, 1.5}, settings);
+}
+
+Candidate by_poses(const Pairing& p, const Settings& settings) {
+  constexpr std::size_t num_poses = 6;
+  Candidate best;
+  for (const Affine& pose : likely_poses(p.fixed.image, p.moving.image, settings.max_scale, num_poses)) {
+    Candidate c = improved(p, pose, {5.0, 3.0, 1.5}, settings);
+    if (better(c, best, settings)) best = std::move(c);
+  }
+  return best;
+}
+
+}  // namespace
+
+Affine Affine::inverse() const {
+  const double d = determinant();
+  Affine out;
+  out.yy = xx / d;
+  out.yx = -yx / d;
+  out.xy = -xy / d;
+  out.xx = yy / d;
+  out.y0 = -(out.yy * y0 + out.yx * x0);
+  out.x0 = -(out.xy * y0 + out.xx * x0);
+  return out;
+}
+
+Affine Affine::after(const Affine& first) const {
+  Affine out;
+  out.yy = yy * first.yy + yx * first.xy;
+  out.yx = yy * first.yx + yx * first.xx;
+  out.xy = xy * first.yy + xx * first.xy;
+  out.xx = xy * first.yx + xx * first.xx;
+  out.y0 = y(first.y0, first.x0);
+  out.x0 = x(first.y0, first.x0);
+  return out;
+}
+
+Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+  check(fixed);
+  check(moving);
+  Result result;
+  const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
+  if (fixed_content.empty() || moving_content.empty()) return result;
+  Index extent = 1;
+  for (const Box& box : {fixed_content, moving_content})
+    extent = std::max({extent, box.shape().y, box.shape().x});
+  const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
+  const Prepared f = prepared(fixed, fixed_content, factor);
+  const Prepared m = prepared(moving, moving_content, factor);
+  const bool doubled = 2 * extent <= settings.max_extent;
+  const auto features = [&](const Prepared& p) {
+    return features_of(p.image, p.inside, settings.max_features, doubled);
+  };
+  std::vector<Pairing> pairings;
+  pairings.push_back({f, m, features(f), features(m), false});
+  Prepared turned;
+  if (settings.flips) {
+    turned = m;
+    mirror(turned.image);
+    mirror(turned.inside);
+    pairings.push_back({f, turned, pairings.front().fixed_features, features(turned), true});
+  }
+  Candidate best;
+  for (const auto& search : {by_keypoints, by_poses}) {
+    for (const Pairing& pairing : pairings) {
+      Candidate c = search(pairing, settings);
+      if (better(c, best, settings)) best = std::move(c);
+    }
+    if (proven(best, settings)) break;
+  }
+  result.matches = best.matches;
+  result.inliers = static_cast<int>(best.agreement.inliers.size());
+  result.ncc = best.ncc;
+  result.found = proven(best, settings);
+  if (!result.found) return result;
+
+  // moving section -> moving planes (-> mirrored) -> fixed planes -> fixed section
+  const auto into_planes = [](const Prepared& p) {
+    Affine t;
+    t.yy = t.xx = 1 / p.factor;
+    t.y0 = (0.5 - p.y0) / p.factor - 0.5;
+    t.x0 = (0.5 - p.x0) / p.factor - 0.5;
+    return t;
+  };
+  Affine start = into_planes(m);
+  if (best.flipped) {
+    Affine turn;
+    turn.xx = -1;
+    turn.x0 = static_cast<double>(m.image.width - 1);
+    start = turn.after(start);
+  }
+  Affine t = into_planes(f).inverse().after(best.agreement.transform.after(start));
+  for (double* v : {&t.yy, &t.yx, &t.xy, &t.xx}) *v = rounded(*v, 0x1p-24);
+  for (double* v : {&t.y0, &t.x0}) *v = rounded(*v, 0x1p-12);
+  result.to_fixed = t;
+  result.flipped = best.flipped;
+  result.confidence = result.ncc * result.inliers / (result.inliers + settings.min_inliers);
+  return result;
+}
+
+}  // namespace petavox::coarse_align

@@ -1,0 +1,126 @@
+#include "stages/coarse_align/plane.hpp"
+
+#include <algorithm>
+#include <numbers>
+
+namespace petavox::coarse_align {
+namespace {
+
+using boundary::Taps;
+
+/// Row pointers of the two neighbours at each distance, clamped to [0, n).
+void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
+  const auto radius = static_cast<std::size_t>(taps.radius());
+  std::vector<const float*> low(radius + 1), high(radius + 1);
+  for (Index y = 0; y < in.height; ++y) {
+    for (std::size_t t = 1; t <= radius; ++t) {
+      low[t] = in.row(std::max<Index>(0, y - static_cast<Index>(t)));
+      high[t] = in.row(std::min<Index>(in.height - 1, y + static_cast<Index>(t)));
+    }
+    boundary::weighted_sum(taps, in.row(y), low.data(), high.data(), out.row(y), in.width);
+  }
+}
+
+void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
+  const auto radius = static_cast<std::size_t>(taps.radius());
+  std::vector<float> padded(static_cast<std::size_t>(in.width) + 2 * radius);
+  std::vector<const float*> low(radius + 1), high(radius + 1);
+  const float* const centre = padded.data() + radius;
+  for (std::size_t t = 1; t <= radius; ++t) {
+    low[t] = centre - t;
+    high[t] = centre + t;
+  }
+  for (Index y = 0; y < in.height; ++y) {
+    const float* const row = in.row(y);
+    std::fill_n(padded.begin(), radius, row[0]);
+    std::copy_n(row, in.width, padded.begin() + static_cast<std::ptrdiff_t>(radius));
+    std::fill_n(padded.end() - static_cast<std::ptrdiff_t>(radius), radius, row[in.width - 1]);
+    boundary::weighted_sum(taps, centre, low.data(), high.data(), out.row(y), in.width);
+  }
+}
+
+}  // namespace
+
+Plane smoothed(const Plane& plane, double sigma) {
+  if (plane.values.empty()) return plane;
+  const Taps taps = boundary::gaussian_taps(sigma);
+  Plane between{plane.height, plane.width}, out{plane.height, plane.width};
+  filter_rows(plane, between, taps);
+  filter_columns(between, out, taps);
+  return out;
+}
+
+Plane halved(const Plane& plane) {
+  Plane out{plane.height / 2, plane.width / 2};
+  for (Index y = 0; y < out.height; ++y)
+    for (Index x = 0; x < out.width; ++x) out.at(y, x) = plane.at(2 * y, 2 * x);
+  return out;
+}
+
+Plane doubled(const Plane& plane) {
+  Plane out{2 * plane.height, 2 * plane.width};
+  for (Index y = 0; y < plane.height; ++y)
+    for (Index x = 0; x < plane.width; ++x) {
+      const Index yn = std::min(y + 1, plane.height - 1), xn = std::min(x + 1, plane.width - 1);
+      const float a = plane.at(y, x), b = plane.at(y, xn), c = plane.at(yn, x), d = plane.at(yn, xn);
+      out.at(2 * y, 2 * x) = a;
+      out.at(2 * y, 2 * x + 1) = (a + b) / 2;
+      out.at(2 * y + 1, 2 * x) = (a + c) / 2;
+      out.at(2 * y + 1, 2 * x + 1) = (a + b + c + d) / 4;
+    }
+  return out;
+}
+
+float sample(const Plane& plane, double y, double x) {
+  const auto last_y = static_cast<double>(plane.height - 1), last_x = static_cast<double>(plane.width - 1);
+  if (!(y >= 0 && x >= 0 && y <= last_y && x <= last_x)) return 0;
+  const auto y0 = std::min<Index>(static_cast<Index>(y), std::max<Index>(0, plane.height - 2));
+  const auto x0 = std::min<Index>(static_cast<Index>(x), std::max<Index>(0, plane.width - 2));
+  const Index y1 = std::min(y0 + 1, plane.height - 1), x1 = std::min(x0 + 1, plane.width - 1);
+  const auto fy = static_cast<float>(y - static_cast<double>(y0));
+  const auto fx = static_cast<float>(x - static_cast<double>(x0));
+  const float top = plane.at(y0, x0) + fx * (plane.at(y0, x1) - plane.at(y0, x0));
+  const float bottom = plane.at(y1, x0) + fx * (plane.at(y1, x1) - plane.at(y1, x0));
+  return top + fy * (bottom - top);
+}
+
+double angle_of(double y, double x) {
+  constexpr double pi = std::numbers::pi;
+  const double ay = y < 0 ? -y : y, ax = x < 0 ? -x : x;
+  if (ay == 0 && ax == 0) return 0;
+  // arctan of t in [0, 1], reduced to |u| <= tan(pi/8) by the addition theorem, then its series.
+  double t = ay <= ax ? ay / ax : ax / ay;
+  double base = 0;
+  if (t > 0.41421356237309503) {
+    base = pi / 4;
+    t = (t - 1) / (t + 1);
+  }
+  const double s = t * t;
+  const double series =
+      t * (1 + s * (-1.0 / 3 +
+                    s * (1.0 / 5 + s * (-1.0 / 7 + s * (1.0 / 9 + s * (-1.0 / 11 + s * (1.0 / 13)))))));
+  double angle = base + series;
+  if (ay > ax) angle = pi / 2 - angle;
+  if (x < 0) angle = pi - angle;
+  if (y < 0) angle = 2 * pi - angle;
+  return angle >= 2 * pi ? 0 : angle;
+}
+
+Direction direction_of(double angle) {
+  constexpr double pi = std::numbers::pi;
+  while (angle > pi) angle -= 2 * pi;
+  while (angle < -pi) angle += 2 * pi;
+  // The series at a quarter of the angle, doubled twice.
+  const double a = angle / 4, s = a * a;
+  double sine = a * (1 + s * (-1.0 / 6 + s * (1.0 / 120 + s * (-1.0 / 5040 + s * (1.0 / 362880)))));
+  double cosine =
+      1 + s * (-1.0 / 2 + s * (1.0 / 24 + s * (-1.0 / 720 + s * (1.0 / 40320 + s * (-1.0 / 3628800)))));
+  for (int i = 0; i < 2; ++i) {
+    const double twice = 2 * sine * cosine;
+    cosine = cosine * cosine - sine * sine;
+    sine = twice;
+  }
+  return {sine, cosine};
+}
+
+}  // namespace petavox::coarse_align
