@@ -21,6 +21,7 @@ find_package(TIFF REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(BLOSC REQUIRED IMPORTED_TARGET blosc)
 pkg_check_modules(FFTW3F REQUIRED IMPORTED_TARGET fftw3f)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 # Also without tests: the kits for stage authors (petavox::testing) are installed.
 find_package(GTest REQUIRED)

@@ -2,6 +2,7 @@
 
 #include "petavox/base/error.hpp"
 #include "petavox/base/log.hpp"
+#include "petavox/base/simd.hpp"
 #include "petavox/comm/launch.hpp"
 #include "petavox/comm/mpi_session.hpp"
 
@@ -65,6 +66,7 @@ void return_freed_blocks() {
 int main_without_exceptions(int argc, char** argv) {
   Command command;
   return_freed_blocks();
+  simd::use_path_of_environment();
   CLI::App app{
       "petavox turns an electron-microscopy volume into a segmentation, on any number of processes, with one "
       "and the same answer.",

@@ -28,7 +28,11 @@ FOREIGN = [
     (re.compile(r"(png|tiff|tiffio)\.h$"), ("io/",)),
     (re.compile(r"(gtest|gmock)/"), ("testing/",)),
     (re.compile(r"dlfcn\.h$"), ("pipeline/", "run/")),
+    (re.compile(r"hwy/"), ("base/simd.cpp",)),
 ]
+# Vector kernels, in the framework and in stages, are in files of their own.
+VECTORS = re.compile(r"hwy/")
+VECTORS_END = "_simd.cpp"
 CODE = {".hpp", ".cpp", ".h", ".cc", ".c"}
 TEXT = CODE | {".py", ".cmake", ".txt", ".yaml", ".yml", ".json", ".md", ".sh", ".in"}
 TOP = ("framework", "stages", "apps", "tests", "cmake", "configs", "docs", "slurm")
@@ -62,6 +66,8 @@ def may_include(here, target, quoted):
         return f"includes {target} (the framework knows no stage)"
 
     in_framework = "/".join(parts[2:]) if parts[0] == "framework" else None
+    if VECTORS.match(target) and here.endswith(VECTORS_END):
+        return None
     for pattern, homes in FOREIGN:
         if not target.startswith("petavox/") and pattern.match(target):
             if in_framework is None or not in_framework.startswith(homes):
@@ -123,6 +129,8 @@ GOOD = {
     "stages/example/e.cpp":
         '#include "petavox/stage/stage.hpp"\n#include "stages/example/e.hpp"\n#include <cmath>\n',
     "stages/example/e_test.cpp": '#include "petavox/testing/kit.hpp"\n#include <gtest/gtest.h>\n',
+    "framework/petavox/volume/rows_simd.cpp": "#include <hwy/highway.h>\n",
+    "stages/example/e_simd.cpp": "#include <hwy/foreach_target.h>\n",
     "apps/petavox/main.cpp": '#include "petavox/run/r.hpp"\n#include "apps/petavox/command.hpp"\n',
     "tests/unit/x/x_test.cpp": '#include <gtest/gtest.h>\n#include "unit/x/x.hpp"\n#include <mpi.h>\n'
         '#include "apps/petavox/x.hpp"\n',
@@ -162,6 +170,8 @@ PLANTED = [
     ("stages/bad/b.cpp", '#include "apps/petavox/x.hpp"\n', "apps"),
     ("stages/bad/b_test.cpp", '#include "apps/petavox/x.hpp"\n', "apps"),
     ("apps/petavox/bad.cpp", "#include <hdf5.h>\n", "<hdf5.h>"),
+    ("framework/petavox/volume/bad.cpp", "#include <hwy/highway.h>\n", "<hwy/"),
+    ("stages/bad/b.cpp", "#include <hwy/highway.h>\n", "<hwy/"),
     ("framework/petavox/base/bad.hpp", "int x;\n", "#pragma once"),
     ("framework/petavox/base/bad.cpp", "int x;\r\n", "carriage return"),
     ("framework/petavox/base/bad.cpp", "\tint x;\n", "tab"),

@@ -1,5 +1,7 @@
 #include "petavox/volume/label_array.hpp"
 
+#include "petavox/volume/huge_pages.hpp"
+
 #include <limits>
 #include <unordered_map>
 
@@ -7,6 +9,7 @@ namespace petavox {
 
 Array expanded(const LabelArray& labels) {
   Array out{DType::u64, labels.ids.box(), labels.ids.domain()};
+  prefer_huge_pages(out.bytes());
   std::vector<Name> table(labels.names.size() + 1, 0);
   std::copy(labels.names.begin(), labels.names.end(), table.begin() + 1);
   const auto ids = labels.ids.view<std::uint32_t>().channel();
@@ -17,6 +20,7 @@ Array expanded(const LabelArray& labels) {
 
 LabelArray compacted(const Array& labels) {
   LabelArray out{Array{DType::u32, labels.box(), labels.domain()}, {}};
+  prefer_huge_pages(out.ids.bytes());
   const auto ids = out.ids.view<std::uint32_t>().channel();
   std::unordered_map<Name, std::uint32_t> known{{0, 0}};
   visit_dtype(labels.dtype(), [&]<class T>(std::type_identity<T>) {
