@@ -34,6 +34,8 @@ class LabelRows {
     masked_ = mask.has_value();
     buffer_.resize(masked_ ? usize(image.box().shape().x) : 0);
   }
+  /// Whether row() is the image itself.
+  bool direct() const { return !masked_; }
   T at(Coord p) const { return masked_ && mask_[p] == 0 ? T{0} : image_[p]; }
   /// The values of x = from … from + size - 1; valid until the next call.
   const T* row(Index z, Index y, Index from, std::size_t size) {
@@ -67,6 +69,7 @@ class ThresholdRows {
     masked_ = mask.has_value();
     buffer_.resize(usize(image.box().shape().x));
   }
+  static constexpr bool direct() { return false; }
   std::uint8_t at(Coord p) const { return masked_ && mask_[p] == 0 ? std::uint8_t{0} : inside(image_[p]); }
   const std::uint8_t* row(Index z, Index y, Index from, std::size_t size) {
     const T* values = &image_[{z, y, from}];

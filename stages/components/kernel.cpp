@@ -1,17 +1,25 @@
 #include "stages/components/kernel.hpp"
 
+#include "petavox/volume/run_components.hpp"
+
 #include "stages/components/foreground.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace petavox::components {
 namespace {
+
+/// Values as the unsigned numbers of their size: only equality counts.
+template <class V>
+const auto* bits_as(const V* values) {
+  return reinterpret_cast<const std::make_unsigned_t<V>*>(values);
+}
 
 /// A stretch of equal foreground voxels of one row; positions count from the first voxel scanned.
 template <class V>
 struct Run {
   std::int32_t begin, end;
-  std::uint32_t number;  ///< in raster order, from 0; of no meaning outside the core
   V value;
 };
 
@@ -22,7 +30,7 @@ void find_runs(const V* row, std::int32_t size, std::vector<Run<V>>& runs) {
     const std::int32_t begin = i;
     do ++i;
     while (i < size && row[i] == value);
-    if (value != V{0}) runs.push_back({begin, i, 0, value});
+    if (value != V{0}) runs.push_back({begin, i, value});
   }
 }
 
@@ -48,6 +56,35 @@ std::int32_t reach_of(int connectivity, Index dz, Index dy) {
 
 constexpr std::pair<Index, Index> lower_rows[] = {{0, -1}, {-1, -1}, {-1, 0}, {-1, 1}};
 
+/// Rows as the runs are found in: those of the image, or of two planes that are kept.
+template <class Rows>
+class KeptRows {
+ public:
+  using V = typename Rows::Value;
+  KeptRows(Rows& rows, const Box& core) : rows_{rows}, core_{core} {
+    if (rows.direct()) return;
+    for (auto& plane : planes_) plane.resize(usize(core.shape().y * core.shape().x));
+  }
+  /// Row y of the core, of the plane z that is being read or of the one before.
+  const V* at(Index z, Index y) {
+    const std::size_t width = usize(core_.shape().x);
+    if (rows_.direct()) return rows_.row(z, y, core_.begin.x, width);
+    return kept(z, y);
+  }
+  void read(Index z, Index y) {
+    const std::size_t width = usize(core_.shape().x);
+    if (!rows_.direct()) std::copy_n(rows_.row(z, y, core_.begin.x, width), width, kept(z, y));
+  }
+
+ private:
+  V* kept(Index z, Index y) {
+    return planes_[usize(z - core_.begin.z) % 2].data() + usize((y - core_.begin.y) * core_.shape().x);
+  }
+  Rows& rows_;
+  Box core_;
+  std::vector<V> planes_[2];
+};
+
 template <class Rows>
 class Block {
  public:
@@ -62,9 +99,9 @@ class Block {
         width_{usize(core_.shape().x)} {}
 
   std::vector<SeamJoin> run(std::vector<Name>& names) {
-    unite_runs();
-    const std::uint32_t count = number_runs();
-    write(names, count);
+    names.clear();
+    if (core_.empty()) return {};
+    unite_runs(names);
     std::vector<SeamJoin> joins;
     for (const Candidate& c : candidates_) joins.push_back({c.lower_voxel, names[labels_[c.voxel] - 1]});
     return joins;
@@ -75,44 +112,94 @@ class Block {
     std::uint64_t lower_voxel;
     std::uint32_t voxel;  ///< offset in the core
   };
-  /// The runs of a plane of the core, row by row.
-  struct Plane {
-    std::vector<Run<V>> runs;
-    std::vector<std::size_t> ends;  // of each row's runs
-    std::span<const Run<V>> row(std::size_t y) const {
-      const std::size_t begin = y == 0 ? 0 : ends[y - 1];
-      return {runs.data() + begin, ends[y] - begin};
-    }
-  };
 
-  void unite_runs() {
-    Plane below, here;
+  void unite_runs(std::vector<Name>& names) {
+    RunComponents components{core_, labels_};
+    KeptRows<Rows> kept{rows_, core_};
+    std::vector<std::uint64_t> foreground(components.words()), equal(components.words());
     for (Index z = core_.begin.z; z < core_.end.z; ++z) {
-      std::swap(below, here);
-      here.runs.clear();
-      here.ends.clear();
       for (Index y = core_.begin.y; y < core_.end.y; ++y) {
-        const std::size_t first = here.runs.size();
-        find_runs(rows_.row(z, y, core_.begin.x, width_), static_cast<std::int32_t>(width_), here.runs);
-        here.ends.push_back(here.runs.size());
-        for (std::size_t i = first; i < here.runs.size(); ++i) {
-          here.runs[i].number = static_cast<std::uint32_t>(parents_.size());
-          parents_.push_back(here.runs[i].number);
-        }
-        const auto row = here.row(here.ends.size() - 1);
-        for (const auto& [dz, dy] : lower_rows) {
-          const std::int32_t reach = reach_of(connectivity_, dz, dy);
-          const Coord lower{z + dz, y + dy, core_.begin.x};
-          if (reach < 0 || !inside(domain_, lower)) continue;
-          if (inside(core_, lower))
-            for_each_contact(row, (dz == 0 ? here : below).row(usize(lower.y - core_.begin.y)), reach,
-                             [&](const Run<V>& a, const Run<V>& b) { unite(a.number, b.number); });
-          else
-            seams_with_row(row, z, y, lower, reach);
-        }
-        seams_along_x(z, y);
+        kept.read(z, y);
+        const V* values = kept.at(z, y);
+        const std::size_t row_number = usize(y - core_.begin.y);
+        const auto row = components.row(row_number);
+        nonzero_bits(bits_as(values), width_, foreground.data());
+        find_starts(values, row.starts, components);
+        const auto joins = [&](std::uint64_t* bits, Index dz, Index dy) {
+          if (!inside(core_, {z + dz, y + dy, core_.begin.x})) {
+            std::fill_n(bits, components.words(), std::uint64_t{0});
+            return;
+          }
+          equal_bits(bits_as(values), bits_as(kept.at(z + dz, y + dy)), width_, bits);
+          for (std::size_t w = 0; w < components.words(); ++w) bits[w] &= foreground[w];
+        };
+        joins(row.joins_y, 0, -1);
+        joins(row.joins_z, -1, 0);
+        components.add_row(row_number, foreground.data());
+        if (connectivity_ != 6)
+          for (const auto& [dz, dy] : lower_rows) {
+            if (!inside(core_, {z + dz, y + dy, core_.begin.x})) continue;
+            const auto lower_number = usize(y + dy - core_.begin.y);
+            const V* lower = kept.at(z + dz, y + dy);
+            if (dz != 0 && dy != 0) {
+              // A join on y or z, with the join beside it, says the same.
+              joins(equal.data(), dz, dy);
+              for (std::size_t w = 0; w < equal.size(); ++w)
+                equal[w] &= ~(row.joins_z[w] | (dy < 0 ? row.joins_y[w] : 0));
+              components.unite(row_number, dz, dy, equal.data());
+            }
+            if (reach_of(connectivity_, dz, dy) > 0)
+              unite_diagonals(
+                  components, row_number, values, dz, dy, lower,
+                  (dz == 0 ? components.row(lower_number) : components.row_below(lower_number)).starts);
+          }
+        seams(z, y);
       }
+      components.end_plane();
     }
+    components.finish(domain_, names);
+  }
+
+  /// Voxels that differ from the one before.
+  void find_starts(const V* values, std::uint64_t* starts, const RunComponents& components) const {
+    if (width_ > 1) equal_bits(bits_as(values + 1), bits_as(values), width_ - 1, starts);
+    if (width_ % 64 == 1) starts[components.words() - 1] = 0;
+    std::uint64_t carry = 0;  // the first voxel starts a run
+    for (std::size_t w = 0; w < components.words(); ++w) {
+      const std::uint64_t equal = starts[w];
+      starts[w] = ~(equal << 1 | carry);
+      carry = equal >> 63;
+    }
+    components.clear_end(starts);
+  }
+
+  /// Pairs that are one apart on x. Where a run goes on in either row, a pair straight below says the same:
+  /// only voxels that start runs in both rows are looked at.
+  void unite_diagonals(RunComponents& components, std::size_t y, const V* values, Index dz, Index dy,
+                       const V* lower, const std::uint64_t* lower_starts) const {
+    const std::uint64_t* starts = components.row(y).starts;
+    for (std::size_t w = 0; w < components.words(); ++w)
+      for (std::uint64_t rest = starts[w] & lower_starts[w]; rest != 0; rest &= rest - 1) {
+        const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(rest));
+        if (i == 0) continue;
+        if (values[i] != V{0} && values[i] == lower[i - 1]) components.unite(y, i, dz, dy, i - 1);
+        if (lower[i] != V{0} && values[i - 1] == lower[i]) components.unite(y, i - 1, dz, dy, i);
+      }
+  }
+
+  /// Joins of a row of the core with voxels outside.
+  void seams(Index z, Index y) {
+    std::vector<Run<V>>& row = row_;
+    row.clear();
+    for (const auto& [dz, dy] : lower_rows) {
+      const std::int32_t reach = reach_of(connectivity_, dz, dy);
+      const Coord lower{z + dz, y + dy, core_.begin.x};
+      if (reach < 0 || !inside(domain_, lower) || inside(core_, lower)) continue;
+      if (row.empty())
+        find_runs(rows_.row(z, y, core_.begin.x, width_), static_cast<std::int32_t>(width_), row);
+      seams_with_row(row, z, y, lower, reach);
+    }
+    seams_along_x(z, y);
   }
 
   static bool inside(const Box& box, Coord p) {
@@ -172,55 +259,12 @@ class Block {
         {static_cast<std::uint64_t>(domain_.raster(lower)), static_cast<std::uint32_t>(core_.raster(own))});
   }
 
-  std::uint32_t root(std::uint32_t i) {
-    while (parents_[i] != i) {
-      parents_[i] = parents_[parents_[i]];
-      i = parents_[i];
-    }
-    return i;
-  }
-
-  void unite(std::uint32_t a, std::uint32_t b) {
-    a = root(a);
-    b = root(b);
-    if (a != b) parents_[std::max(a, b)] = std::min(a, b);
-  }
-
-  /// Replaces parents by ids in order of first appearance; a parent comes before its child.
-  std::uint32_t number_runs() {
-    std::uint32_t count = 0;
-    for (std::uint32_t i = 0; i < parents_.size(); ++i)
-      parents_[i] = parents_[i] == i ? ++count : parents_[parents_[i]];
-    return count;
-  }
-
-  void write(std::vector<Name>& names, std::uint32_t count) {
-    names.clear();
-    names.reserve(count);
-    const std::uint32_t* id = parents_.data();
-    std::uint32_t* out = labels_;
-    for (Index z = core_.begin.z; z < core_.end.z; ++z)
-      for (Index y = core_.begin.y; y < core_.end.y; ++y) {
-        const V* row = rows_.row(z, y, core_.begin.x, width_);
-        for (std::size_t i = 0; i < width_;) {
-          const V value = row[i];
-          const std::uint32_t label = value == V{0} ? 0 : *id++;
-          if (label > names.size())
-            names.push_back(name_of_voxel(domain_, {z, y, core_.begin.x + static_cast<Index>(i)}));
-          do out[i++] = label;
-          while (i < width_ && row[i] == value);
-        }
-        out += width_;
-      }
-  }
-
   Rows rows_;
   Box domain_, core_;
   int connectivity_;
   std::uint32_t* labels_;
   std::size_t width_;
-  std::vector<std::uint32_t> parents_;  // of each run of the core
-  std::vector<Run<V>> outside_;
+  std::vector<Run<V>> row_, outside_;
   std::vector<Candidate> candidates_;
 };
 

@@ -1,61 +1,16 @@
 #include "stages/watershed/kernel.hpp"
 
+#include "petavox/volume/run_components.hpp"
+
+#include "stages/watershed/edge_bits.hpp"
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 
 namespace petavox::watershed {
 namespace {
-
-// The six edges of a voxel in the order of their global index, best first: ties go to the greater code.
-enum Code : std::uint8_t { z_up = 0, y_up = 1, x_up = 2, x_down = 3, y_down = 4, z_down = 5, none = 6 };
-// Which of its lower edges join, as bits.
-constexpr std::uint8_t join_z = 1, join_y = 2, join_x = 4;
-
-/// The affinities of a row's edges, entry i for voxel i; nullptr where the edges do not exist. For the two
-/// directions along x the existing range is given.
-template <class V>
-struct EdgeRows {
-  const V *z_down = nullptr, *y_down = nullptr, *x_down = nullptr;
-  const V *z_up = nullptr, *y_up = nullptr, *x_up = nullptr;
-  std::size_t x_down_from = 0, x_up_to = 0;
-};
-
-template <class Key, class V>
-void accumulate(Key* keys, const V* affinity, std::size_t from, std::size_t to, Code code) {
-  if (affinity == nullptr) return;
-  for (std::size_t i = from; i < to; ++i)
-    keys[i] = std::max(keys[i], static_cast<Key>(affinity[i] * 8 + code));
-}
-
-/// The best edge of each voxel, or none if it is below the lower threshold. Key: wide enough for 8 * affinity
-/// + 5; the sentinel -1 of an edge that does not exist stays negative.
-template <class Key, class V>
-void best_edges(const EdgeRows<V>& edges, std::size_t size, std::int32_t low, Key* keys,
-                std::uint8_t* codes) {
-  std::fill_n(keys, size, static_cast<Key>(-1));
-  accumulate(keys, edges.z_down, 0, size, z_down);
-  accumulate(keys, edges.y_down, 0, size, y_down);
-  accumulate(keys, edges.x_down, edges.x_down_from, size, x_down);
-  accumulate(keys, edges.x_up, 0, edges.x_up_to, x_up);
-  accumulate(keys, edges.y_up, 0, size, y_up);
-  accumulate(keys, edges.z_up, 0, size, z_up);
-  const auto least = static_cast<Key>(low * 8);
-  for (std::size_t i = 0; i < size; ++i)
-    codes[i] = keys[i] >= least ? static_cast<std::uint8_t>(keys[i] & 7) : static_cast<std::uint8_t>(none);
-}
-
-/// Adds `bit` where the lower edge joins: it reaches the upper threshold, or is best at one of its ends.
-/// `below` are the codes of the lower voxels, nullptr if they are not known (then the joins are not needed).
-template <class V>
-void add_joins(const V* affinity, const std::uint8_t* codes, const std::uint8_t* below, std::size_t from,
-               std::size_t to, std::int32_t high, Code down, Code up, std::uint8_t bit, std::uint8_t* joins) {
-  if (affinity == nullptr || below == nullptr) return;
-  for (std::size_t i = from; i < to; ++i) {
-    const bool joined = (affinity[i] >= high) | (codes[i] == down) | (below[i] == up);
-    joins[i] = static_cast<std::uint8_t>(joins[i] | (joined ? bit : 0));
-  }
-}
 
 /// A seam join before ids are known.
 struct Candidate {
@@ -64,59 +19,56 @@ struct Candidate {
   std::uint32_t linked;  ///< the offset + 1 of the face neighbour whose lower voxel joins ours, or 0
 };
 
+/// Calls f(i) for each bit i that is set.
+template <class F>
+void for_each_bit(const std::vector<std::uint64_t>& bits, F&& f) {
+  for (std::size_t w = 0; w < bits.size(); ++w)
+    for (std::uint64_t rest = bits[w]; rest != 0; rest &= rest - 1)
+      f(w * 64 + static_cast<std::size_t>(std::countr_zero(rest)));
+}
+
+bool bit(const std::uint64_t* bits, std::size_t i) { return (bits[i / 64] >> i % 64 & 1) != 0; }
+
 template <class T>
 class Block {
  public:
-  using Key = std::conditional_t<std::is_same_v<T, std::uint8_t>, std::int16_t, std::int32_t>;
-
   Block(const Array& affinities, const std::optional<Array>& mask, const Thresholds& thresholds,
         LabelArray& fragments)
       : affinities_{affinities.view<T>()},
         thresholds_{thresholds},
         core_{fragments.ids.box()},
         domain_{affinities.domain()},
-        labels_{fragments.ids.view<std::uint32_t>().channel().data()} {
-    if (mask) mask_ = mask->view<std::uint8_t>();
+        scanned_{core_.grow(Halo::lower(1)).intersect(domain_)},
+        skip_{usize(core_.begin.x - scanned_.begin.x)},
+        width_{usize(scanned_.shape().x)},
+        words_{words_of(width_)},
+        labels_{fragments.ids.view<std::uint32_t>().channel().data()},
+        components_{core_, labels_},
+        edge_bits_{width_} {
     masked_ = mask.has_value();
-    scanned_ = core_.grow(Halo::lower(1)).intersect(domain_);
-    size_ = usize(scanned_.shape().x);
-    const std::size_t plane = usize(scanned_.shape().y) * size_;
-    for (auto* buffer : {&codes_, &codes_below_, &joins_, &joins_below_}) buffer->assign(plane, 0);
-    keys_.resize(size_);
-    for (auto& row : masked_rows_) row.resize(masked_ ? size_ : 0);
+    if (mask) mask_ = mask->view<std::uint8_t>();
+    for (auto& row : masked_rows_) row.resize(masked_ ? width_ : 0);
+    for (auto& bits : exists_) bits.resize(masked_ ? words_ : 0);
+    const std::size_t rows = usize(scanned_.shape().y);
+    up_z_.resize(rows * words_);
+    joins_x_below_.resize(rows * words_);
+    for (auto* bits : {&up_y_, &joins_z_, &joins_y_, &joins_x_, &joins_x_before_, &any_})
+      bits->resize(words_);
   }
 
-  void scan() {
+  void scan(std::vector<Name>& names) {
     for (Index z = scanned_.begin.z; z < scanned_.end.z; ++z) {
-      std::swap(codes_, codes_below_);
-      std::swap(joins_, joins_below_);
       for (Index y = scanned_.begin.y; y < scanned_.end.y; ++y) {
-        if (masked_)
-          find_joins(masked_edges(z, y), z, y);
-        else
-          find_joins(edges(z, y), z, y);
-        if (z < core_.begin.z || y < core_.begin.y) continue;
-        take_seams(z, y);
-        unite_row(z, y);
+        find_joins(masked_ ? masked_edges(z, y) : edges(z, y), z, y);
+        if (z >= core_.begin.z && y >= core_.begin.y) {
+          take_seams(z, y);
+          add_row(y);
+        }
+        std::swap(joins_x_, joins_x_before_);
       }
+      if (z >= core_.begin.z) components_.end_plane();
     }
-  }
-
-  /// Replaces parents by ids in order of first appearance: a root is the first voxel of its fragment, and a
-  /// parent always comes before its child.
-  void number(std::vector<Name>& names) {
-    const auto voxels = static_cast<std::uint32_t>(core_.voxels());
-    names.clear();
-    for (std::uint32_t i = 0; i < voxels; ++i) {
-      const std::uint32_t parent = labels_[i];
-      if (parent == 0) continue;
-      if (parent == i + 1) {
-        names.push_back(name_of_voxel(domain_, core_.at(i)));
-        labels_[i] = static_cast<std::uint32_t>(names.size());
-      } else {
-        labels_[i] = labels_[parent - 1];
-      }
-    }
+    components_.finish(domain_, names);
   }
 
   std::vector<SeamJoin> seams(const std::vector<Name>& names) const {
@@ -130,153 +82,142 @@ class Block {
   }
 
  private:
-  std::size_t row_offset(Index y) const { return usize(y - scanned_.begin.y) * size_; }
+  std::uint64_t* row_of(std::vector<std::uint64_t>& plane, Index y) const {
+    return plane.data() + usize(y - scanned_.begin.y) * words_;
+  }
 
   /// The six edges of the voxels of a scanned row, where they exist in the domain.
   EdgeRows<T> edges(Index z, Index y) const {
     const Index x = scanned_.begin.x;
     EdgeRows<T> e;
-    if (z > domain_.begin.z) e.z_down = &affinities_.at(0, {z, y, x});
-    if (y > domain_.begin.y) e.y_down = &affinities_.at(1, {z, y, x});
-    e.x_down = &affinities_.at(2, {z, y, x});
-    e.x_down_from = x > domain_.begin.x ? 0 : 1;
-    if (z + 1 < domain_.end.z) e.z_up = &affinities_.at(0, {z + 1, y, x});
-    if (y + 1 < domain_.end.y) e.y_up = &affinities_.at(1, {z, y + 1, x});
-    e.x_up = e.x_down + 1;
-    e.x_up_to = scanned_.end.x < domain_.end.x ? size_ : size_ - 1;
+    if (z > domain_.begin.z) e[z_down] = {&affinities_.at(0, {z, y, x}), 0, width_};
+    if (y > domain_.begin.y) e[y_down] = {&affinities_.at(1, {z, y, x}), 0, width_};
+    const T* along_x = &affinities_.at(2, {z, y, x});
+    e[x_down] = {along_x, x > domain_.begin.x ? std::size_t{0} : 1, width_};
+    const std::size_t last = scanned_.end.x < domain_.end.x ? width_ : width_ - 1;
+    // The edge after the last voxel of the volume is not there, nor is its affinity in the array.
+    if (last > 0) e[x_up] = {along_x + 1, 0, last};
+    if (y + 1 < domain_.end.y) e[y_up] = {&affinities_.at(1, {z, y + 1, x}), 0, width_};
+    if (z + 1 < domain_.end.z) e[z_up] = {&affinities_.at(0, {z + 1, y, x}), 0, width_};
     return e;
   }
 
-  /// The same, with -1 for an edge that touches a voxel outside the mask.
-  EdgeRows<Key> masked_edges(Index z, Index y) {
-    const EdgeRows<T> all = edges(z, y);
-    const Index x = scanned_.begin.x;
-    const std::uint8_t* here = &mask_[{z, y, x}];
-    const auto fill = [&](std::size_t which, const T* affinity, const std::uint8_t* there, std::size_t from,
-                          std::size_t to) -> const Key* {
-      if (affinity == nullptr) return nullptr;
-      Key* row = masked_rows_[which].data();
-      std::fill_n(row, size_, static_cast<Key>(-1));
-      for (std::size_t i = from; i < to; ++i)
-        if (here[i] != 0 && there[i] != 0) row[i] = static_cast<Key>(affinity[i]);
-      return row;
-    };
-    EdgeRows<Key> e;
-    if (all.z_down) e.z_down = fill(0, all.z_down, &mask_[{z - 1, y, x}], 0, size_);
-    if (all.y_down) e.y_down = fill(1, all.y_down, &mask_[{z, y - 1, x}], 0, size_);
-    e.x_down = fill(2, all.x_down, here - 1, all.x_down_from, size_);
-    e.x_down_from = all.x_down_from;
-    if (all.z_up) e.z_up = fill(3, all.z_up, &mask_[{z + 1, y, x}], 0, size_);
-    if (all.y_up) e.y_up = fill(4, all.y_up, &mask_[{z, y + 1, x}], 0, size_);
-    e.x_up = fill(5, all.x_up, here + 1, 0, all.x_up_to);
-    e.x_up_to = all.x_up_to;
+  /// The same, with 0 for an edge that touches a voxel outside the mask, and bits of the others.
+  EdgeRows<T> masked_edges(Index z, Index y) {
+    constexpr Extent steps[num_directions] = {{-1, 0, 0}, {0, -1, 0}, {0, 0, -1},
+                                              {0, 0, 1},  {0, 1, 0},  {1, 0, 0}};
+    EdgeRows<T> e = edges(z, y);
+    const Coord first{z, y, scanned_.begin.x};
+    const std::uint8_t* here = &mask_[first];
+    for (std::size_t d = 0; d < num_directions; ++d) {
+      EdgeRow<T>& edge = e[d];
+      if (edge.affinity == nullptr) continue;
+      const Coord start = first + Extent{0, 0, static_cast<Index>(edge.from)};
+      const std::uint8_t* there = &mask_[start + steps[d]] - edge.from;
+      T* row = masked_rows_[d].data();
+      std::fill(exists_[d].begin(), exists_[d].end(), std::uint64_t{0});
+      std::fill_n(row, width_, T{0});
+      for (std::size_t i = edge.from; i < edge.to; ++i) {
+        if (here[i] == 0 || there[i] == 0) continue;
+        row[i] = edge.affinity[i];
+        exists_[d][i / 64] |= std::uint64_t{1} << i % 64;
+      }
+      edge.affinity = row;
+      edge.exists = exists_[d].data();
+    }
     return e;
   }
 
-  template <class V>
-  void find_joins(const EdgeRows<V>& e, Index z, Index y) {
-    std::uint8_t* codes = codes_.data() + row_offset(y);
-    std::uint8_t* joins = joins_.data() + row_offset(y);
-    best_edges(e, size_, thresholds_.low, keys_.data(), codes);
-    std::fill_n(joins, size_, std::uint8_t{0});
-    const std::uint8_t* below_z = z > scanned_.begin.z ? codes_below_.data() + row_offset(y) : nullptr;
-    const std::uint8_t* below_y = y > scanned_.begin.y ? codes - size_ : nullptr;
-    const std::int32_t high = thresholds_.high;
-    add_joins(e.z_down, codes, below_z, 0, size_, high, z_down, z_up, join_z, joins);
-    add_joins(e.y_down, codes, below_y, 0, size_, high, y_down, y_up, join_y, joins);
-    add_joins(e.x_down, codes, codes - 1, 1, size_, high, x_down, x_up, join_x, joins);
+  /// An edge joins if it reaches the upper threshold, or is best at one of its ends. What is not known about
+  /// the row or plane before the scanned ones is not needed.
+  void find_joins(const EdgeRows<T>& e, Index z, Index y) {
+    edge_bits_.find_best(e, thresholds_.low);
+    std::copy_n(edge_bits_.any(), words_, any_.begin());
+    std::uint64_t* up_z = row_of(up_z_, y);
+    const bool below_z = z > scanned_.begin.z, below_y = y > scanned_.begin.y;
+    edge_bits_.find_high(e[z_down], thresholds_.high, joins_z_.data());
+    edge_bits_.find_high(e[y_down], thresholds_.high, joins_y_.data());
+    edge_bits_.find_high(e[x_down], thresholds_.high, joins_x_.data());
+    std::uint64_t carry = 0;
+    for (std::size_t w = 0; w < words_; ++w) {
+      joins_z_[w] = below_z ? joins_z_[w] | edge_bits_.best_is(z_down)[w] | up_z[w] : 0;
+      joins_y_[w] = below_y ? joins_y_[w] | edge_bits_.best_is(y_down)[w] | up_y_[w] : 0;
+      const std::uint64_t up_x = edge_bits_.best_is(x_up)[w];
+      joins_x_[w] |= edge_bits_.best_is(x_down)[w] | up_x << 1 | carry;
+      carry = up_x >> 63;
+      up_z[w] = edge_bits_.best_is(z_up)[w];
+      up_y_[w] = edge_bits_.best_is(y_up)[w];
+    }
+    joins_x_[0] &= ~std::uint64_t{1};  // the voxel before it is not scanned
+    if (width_ % 64 != 0) joins_x_[words_ - 1] &= ~std::uint64_t{0} >> (64 - width_ % 64);
+    if (z < core_.begin.z) std::copy_n(joins_x_.begin(), words_, row_of(joins_x_below_, y));
   }
 
   /// Moves the joins of a core row that cross a lower face of the core to the candidates.
   void take_seams(Index z, Index y) {
-    const std::size_t skip = usize(core_.begin.x - scanned_.begin.x);
-    std::uint8_t* joins = joins_.data() + row_offset(y);
     const auto first = static_cast<std::uint32_t>(core_.raster({z, y, core_.begin.x}));
-    const auto width = static_cast<std::uint32_t>(core_.shape().x);
-    const auto take = [&](std::uint8_t bit, Coord lower, const std::uint8_t* lower_joins) {
+    const auto take = [&](std::vector<std::uint64_t>& joins, Coord lower,
+                          const std::uint64_t* lower_joins_x) {
       const auto lower_first = static_cast<std::uint64_t>(domain_.raster(lower));
-      for (std::uint32_t i = 0; i < width; ++i) {
-        if ((joins[skip + i] & bit) == 0) continue;
-        const bool linked =
-            i > 0 && (joins[skip + i - 1] & linked_bit) != 0 && (lower_joins[skip + i] & join_x) != 0;
-        candidates_.push_back({lower_first + i, first + i, linked ? first + i : 0});
-        joins[skip + i] = static_cast<std::uint8_t>((joins[skip + i] & ~bit) | linked_bit);
-      }
-      for (std::uint32_t i = 0; i < width; ++i)
-        joins[skip + i] = static_cast<std::uint8_t>(joins[skip + i] & ~linked_bit);
+      for_each_bit(joins, [&](std::size_t i) {
+        if (i < skip_) return;
+        const auto at = static_cast<std::uint32_t>(i - skip_);
+        const bool linked = at > 0 && bit(joins.data(), i - 1) && bit(lower_joins_x, i);
+        candidates_.push_back({lower_first + at, first + at, linked ? first + at : 0});
+      });
+      joins[0] &= skip_;  // keeps the bit of the voxel before the core, if there is one
+      std::fill(joins.begin() + 1, joins.end(), std::uint64_t{0});
     };
     if (z == core_.begin.z && z > domain_.begin.z)
-      take(join_z, {z - 1, y, core_.begin.x}, joins_below_.data() + row_offset(y));
-    if (y == core_.begin.y && y > domain_.begin.y) take(join_y, {z, y - 1, core_.begin.x}, joins - size_);
-    if (skip == 1 && (joins[1] & join_x) != 0) {
-      const bool linked = y > core_.begin.y && x_seam_above_ && (joins[0] & join_y) != 0;
+      take(joins_z_, {z - 1, y, core_.begin.x}, row_of(joins_x_below_, y));
+    if (y == core_.begin.y && y > domain_.begin.y)
+      take(joins_y_, {z, y - 1, core_.begin.x}, joins_x_before_.data());
+    const bool seam = skip_ == 1 && bit(joins_x_.data(), 1);
+    if (seam) {
+      const bool linked = y > core_.begin.y && x_seam_above_ && bit(joins_y_.data(), 0);
       candidates_.push_back({static_cast<std::uint64_t>(domain_.raster({z, y, core_.begin.x - 1})), first,
-                             linked ? first - width + 1 : 0});
-      joins[1] = static_cast<std::uint8_t>(joins[1] & ~join_x);
-      x_seam_above_ = true;
-    } else {
-      x_seam_above_ = false;
+                             linked ? first - static_cast<std::uint32_t>(core_.shape().x) + 1 : 0});
     }
+    x_seam_above_ = seam;
   }
 
-  std::uint32_t root(std::uint32_t i) const {
-    while (labels_[i] != i + 1) {
-      const std::uint32_t parent = labels_[i] - 1;
-      labels_[i] = labels_[parent];
-      i = labels_[i] - 1;
+  /// Bits of the core's part of a scanned row.
+  std::uint64_t core_word(const std::vector<std::uint64_t>& bits, std::size_t w) const {
+    if (skip_ == 0) return bits[w];
+    return bits[w] >> 1 | (w + 1 < words_ ? bits[w + 1] << 63 : 0);
+  }
+
+  void add_row(Index y) {
+    const std::size_t row_number = usize(y - core_.begin.y);
+    const RunComponents::Row row = components_.row(row_number);
+    std::uint64_t carry = 0;
+    for (std::size_t w = 0; w < components_.words(); ++w) {
+      row.joins_z[w] = core_word(joins_z_, w);
+      row.joins_y[w] = core_word(joins_y_, w);
+      any_[w] = core_word(any_, w);
+      const std::uint64_t background = ~any_[w];
+      row.starts[w] = ~(core_word(joins_x_, w) | (background & (background << 1 | carry)));
+      carry = background >> 63;
     }
-    return i;
+    row.starts[0] |= 1;
+    components_.clear_end(row.starts);
+    components_.add_row(row_number, any_.data());
   }
-
-  std::uint32_t united(std::uint32_t a, std::uint32_t b) const {
-    if (a == b) return a;
-    if (a > b) std::swap(a, b);
-    labels_[b] = a + 1;
-    return a;
-  }
-
-  /// Each voxel's label is 1 + the offset of its parent, an earlier voxel or itself; 0 for background.
-  void unite_row(Index z, Index y) {
-    const std::size_t skip = usize(core_.begin.x - scanned_.begin.x);
-    const std::uint8_t* joins = joins_.data() + row_offset(y) + skip;
-    const std::uint8_t* codes = codes_.data() + row_offset(y) + skip;
-    const auto width = static_cast<std::uint32_t>(core_.shape().x);
-    const auto plane = static_cast<std::uint32_t>(core_.shape().y) * width;
-    const auto first = static_cast<std::uint32_t>(core_.raster({z, y, core_.begin.x}));
-    std::uint32_t current = 0;  // root of the voxel before
-    for (std::uint32_t i = 0; i < width; ++i) {
-      const std::uint32_t here = first + i;
-      const std::uint8_t join = joins[i];
-      if (join == 0) {
-        labels_[here] = codes[i] == none ? 0 : here + 1;
-        current = here;
-        continue;
-      }
-      if (join == join_x) {
-        labels_[here] = current + 1;
-        continue;
-      }
-      std::uint32_t to = (join & join_x) != 0 ? current : here;
-      labels_[here] = to + 1;
-      if ((join & join_y) != 0) to = united(to, root(here - width));
-      if ((join & join_z) != 0) to = united(to, root(here - plane));
-      labels_[here] = to + 1;
-      current = to;
-    }
-  }
-
-  static constexpr std::uint8_t linked_bit = 8;
 
   View<const T> affinities_;
   View<const std::uint8_t> mask_;
   bool masked_ = false;
   Thresholds thresholds_;
   Box core_, domain_, scanned_;
+  std::size_t skip_, width_, words_;  // of a scanned row; skip_ voxels of it, 0 or 1, are before the core
   std::uint32_t* labels_;
-  std::size_t size_ = 0;  // of a scanned row
-  std::vector<std::uint8_t> codes_, codes_below_, joins_, joins_below_;
-  std::vector<Key> keys_;
-  std::array<std::vector<Key>, 6> masked_rows_;
+  RunComponents components_;
+  EdgeBits<T> edge_bits_;
+  std::array<std::vector<T>, num_directions> masked_rows_;
+  std::array<std::vector<std::uint64_t>, num_directions> exists_;
+  std::vector<std::uint64_t> up_z_;           // of the plane before: voxels whose best edge leads to this one
+  std::vector<std::uint64_t> joins_x_below_;  // of the plane below the core
+  std::vector<std::uint64_t> up_y_, joins_z_, joins_y_, joins_x_, joins_x_before_, any_;
   std::vector<Candidate> candidates_;
   bool x_seam_above_ = false;
 };
@@ -320,10 +261,13 @@ std::vector<SeamJoin> fragments_of(const Array& affinities, const std::optional<
     throw Error{ErrorCode::resource, "block " + to_string(core) +
                                          " has more than 2^32 - 2 voxels (local ids are 32 bits wide); use "
                                          "smaller blocks"};
+  if (core.empty()) {
+    fragments.names.clear();
+    return {};
+  }
   const auto compute = [&]<class T>(std::type_identity<T>) {
     Block<T> block{affinities, mask, thresholds, fragments};
-    block.scan();
-    block.number(fragments.names);
+    block.scan(fragments.names);
     return block.seams(fragments.names);
   };
   if (affinities.dtype() == DType::u8) return compute(std::type_identity<std::uint8_t>{});
