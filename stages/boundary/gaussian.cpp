@@ -2,8 +2,6 @@
 
 #include "petavox/base/check.hpp"
 
-#include <cstddef>
-
 namespace petavox::boundary {
 
 double exp_of_minus(double x) {
@@ -34,31 +32,6 @@ Taps gaussian_taps(double sigma_voxels) {
   taps.weights.clear();
   for (const double v : values) taps.weights.push_back(static_cast<float>(v / total));
   return taps;
-}
-
-void weighted_sum(const Taps& taps, const float* centre, const float* const* low, const float* const* high,
-                  float* out, long n) {
-  const float* const w = taps.weights.data();
-  const int radius = taps.radius();
-  // Sums stay in registers for a strip of voxels while all taps pass over it.
-  constexpr long strip = 32;
-  long begin = 0;
-  for (; begin + strip <= n; begin += strip) {
-    float sums[strip];
-    for (long i = 0; i < strip; ++i) sums[i] = w[0] * centre[begin + i];
-    for (int t = 1; t <= radius; ++t) {
-      const float weight = w[t];
-      const float* const a = low[t] + begin;
-      const float* const b = high[t] + begin;
-      for (long i = 0; i < strip; ++i) sums[i] += weight * (a[i] + b[i]);
-    }
-    for (long i = 0; i < strip; ++i) out[begin + i] = sums[i];
-  }
-  for (; begin < n; ++begin) {
-    float sum = w[0] * centre[begin];
-    for (int t = 1; t <= radius; ++t) sum += w[t] * (low[t][begin] + high[t][begin]);
-    out[begin] = sum;
-  }
 }
 
 }  // namespace petavox::boundary

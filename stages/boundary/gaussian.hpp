@@ -19,9 +19,4 @@ double exp_of_minus(double x);
 /// is the identity: such a filter would not reach the next voxel.
 Taps gaussian_taps(double sigma_voxels);
 
-/// out[i] = w[0] centre[i] + sum over t of w[t] (low[t][i] + high[t][i]), t ascending, for i in [0, n).
-/// low[0] and high[0] are not used. The order of additions is that of the formula for every n.
-void weighted_sum(const Taps& taps, const float* centre, const float* const* low, const float* const* high,
-                  float* out, long n);
-
 }  // namespace petavox::boundary

@@ -1,83 +1,13 @@
 #include "stages/boundary/kernel.hpp"
 
+#include "stages/boundary/rows.hpp"
+
 #include <cmath>
 #include <limits>
 #include <string>
 
 namespace petavox::boundary {
 namespace {
-
-/// 2 cos(2/3 acos(u)) for u in [0, 1], to 4e-7: Chebyshev interpolation of degree 6. (The greatest root of
-/// t^3 - 3t = 2h is this at u = sqrt((1 + h) / 2).)
-inline float greatest_root(float u) {
-  return 1.00000037F +
-         u * (1.15466380F +
-              u * (-0.22161094F +
-                   u * (0.10294953F + u * (-0.05279950F + u * (0.02100351F + u * -0.00420698F)))));
-}
-
-/// Nine rows round a row of voxels: [z][y], each 0 below, 1 at, 2 above.
-using Rows = std::array<std::array<const float*, 3>, 3>;
-
-/// ridge[x] = max(ridge[x], the greatest eigenvalue of the Hessian less `gradient_weight` times the slope).
-void add_ridge(const Rows& rows, const std::array<float, 3>& weight, float gradient_weight, float* ridge,
-               long n) {
-  const float* const r00 = rows[0][0];
-  const float* const r01 = rows[0][1];
-  const float* const r02 = rows[0][2];
-  const float* const r10 = rows[1][0];
-  const float* const r11 = rows[1][1];
-  const float* const r12 = rows[1][2];
-  const float* const r20 = rows[2][0];
-  const float* const r21 = rows[2][1];
-  const float* const r22 = rows[2][2];
-  const float wz = weight[0], wy = weight[1], wx = weight[2];
-  const float wzz = wz * wz, wyy = wy * wy, wxx = wx * wx;
-  const float wzy = 0.25F * wz * wy, wzx = 0.25F * wz * wx, wyx = 0.25F * wy * wx;
-  for (long i = 0; i < n; ++i) {
-    const float twice = 2 * r11[i];
-    const float zz = (r21[i] + r01[i] - twice) * wzz;
-    const float yy = (r12[i] + r10[i] - twice) * wyy;
-    const float xx = (r11[i + 1] + r11[i - 1] - twice) * wxx;
-    const float zy = ((r22[i] - r20[i]) - (r02[i] - r00[i])) * wzy;
-    const float zx = ((r21[i + 1] - r21[i - 1]) - (r01[i + 1] - r01[i - 1])) * wzx;
-    const float yx = ((r12[i + 1] - r12[i - 1]) - (r10[i + 1] - r10[i - 1])) * wyx;
-    const float gz = 0.5F * (r21[i] - r01[i]) * wz;
-    const float gy = 0.5F * (r12[i] - r10[i]) * wy;
-    const float gx = 0.5F * (r11[i + 1] - r11[i - 1]) * wx;
-
-    // The eigenvalues of H are q + p t with t the roots of t^3 - 3t = 2h (Smith 1961).
-    const float q = (zz + yy + xx) * (1.0F / 3);
-    const float a = zz - q, b = yy - q, c = xx - q;
-    const float p2 = (a * a + b * b + c * c + 2 * (zy * zy + zx * zx + yx * yx)) * (1.0F / 6) + 1e-20F;
-    const float p = std::sqrt(p2);
-    const float det = a * (b * c - yx * yx) - zy * (zy * c - yx * zx) + zx * (zy * yx - b * zx);
-    float h = det / (2 * p2 * p);
-    h = h < -1.0F ? -1.0F : h;
-    h = h > 1.0F ? 1.0F : h;
-    const float greatest = q + p * greatest_root(std::sqrt(0.5F + 0.5F * h));
-
-    const float response = greatest - gradient_weight * std::sqrt(gz * gz + gy * gy + gx * gx);
-    ridge[i] = ridge[i] < response ? response : ridge[i];
-  }
-}
-
-/// The calibration: 255 where a voxel is surely no membrane. Absolute, never relative to a block.
-void interior_of(const float* ridge, const float* context, const Settings& settings, std::uint8_t* interior,
-                 long n) {
-  const float context_weight = static_cast<float>(settings.context_weight);
-  const float floor = static_cast<float>(settings.context_floor);
-  const float offset = static_cast<float>(settings.offset);
-  const float inverse_softness = static_cast<float>(1 / settings.softness);
-  for (long i = 0; i < n; ++i) {
-    const float surround = context[i] < floor ? floor : context[i];
-    float t = (ridge[i] - context_weight * surround - offset) * inverse_softness;
-    t = t < 0.0F ? 0.0F : t;
-    t = t > 1e6F ? 1e6F : t;
-    const float membrane = t * t / (1.0F + t * t);
-    interior[i] = static_cast<std::uint8_t>(255 - static_cast<int>(membrane * 255.0F + 0.5F));
-  }
-}
 
 /// Copies voxels [x_begin, x_begin + n) of row (z, y), repeated beyond the domain, in units of contrast.
 using ReadRow = void (*)(const Array& image, Index z, Index y, Index x_begin, Index n, float mean, float gain,
@@ -138,7 +68,7 @@ class SmoothedPlanes {
       low[t] = plane_along_yx(z - static_cast<Index>(t));
       high[t] = plane_along_yx(z + static_cast<Index>(t));
     }
-    weighted_sum(taps, low[0], low.data(), high.data(), out, plane_size());
+    weighted_sum(taps.weights.data(), taps.radius(), low[0], low.data(), high.data(), out, plane_size());
   }
 
  private:
@@ -174,7 +104,8 @@ class SmoothedPlanes {
       }
       read_row_(*image_, z, y_inside, area_.begin.x - reach_x, shape.x + 2 * reach_x, mean, gain,
                 row_.data());
-      weighted_sum(along_x, row_.data() + reach_x, low.data(), high.data(), out, shape.x);
+      weighted_sum(along_x.weights.data(), along_x.radius(), row_.data() + reach_x, low.data(), high.data(),
+                   out, shape.x);
     }
     for (Index r = 0; r < shape.y; ++r) {
       const float* const centre = along_x_.data() + (r + reach_y) * shape.x;
@@ -182,7 +113,8 @@ class SmoothedPlanes {
         low[static_cast<std::size_t>(t)] = centre - t * shape.x;
         high[static_cast<std::size_t>(t)] = centre + t * shape.x;
       }
-      weighted_sum(along_y, centre, low.data(), high.data(), plane + r * shape.x, shape.x);
+      weighted_sum(along_y.weights.data(), along_y.radius(), centre, low.data(), high.data(),
+                   plane + r * shape.x, shape.x);
     }
     return plane;
   }
@@ -215,11 +147,11 @@ class SlidingPlanes {
     source_.plane(z + 1, planes_[2].data());
   }
   /// Nine rows round element `offset` of the middle plane.
-  Rows rows(Index offset, Index width) const {
-    Rows rows{};
+  Neighbourhood rows(Index offset, Index width) const {
+    Neighbourhood rows{};
     for (std::size_t z = 0; z < 3; ++z)
       for (std::size_t y = 0; y < 3; ++y)
-        rows[z][y] = planes_[z].data() + offset + (static_cast<Index>(y) - 1) * width;
+        rows.row[z][y] = planes_[z].data() + offset + (static_cast<Index>(y) - 1) * width;
     return rows;
   }
 
@@ -228,6 +160,11 @@ class SlidingPlanes {
   std::array<std::vector<float>, 3> planes_;
   bool first_ = true;
 };
+
+Calibration calibration_of(const Settings& settings) {
+  return {static_cast<float>(settings.context_weight), static_cast<float>(settings.context_floor),
+          static_cast<float>(settings.offset), static_cast<float>(1 / settings.softness)};
+}
 
 inline std::uint8_t mean_of(std::uint8_t a, std::uint8_t b) {
   return static_cast<std::uint8_t>((a + b + 1) / 2);
@@ -285,6 +222,7 @@ void affinities_of(const Array& image, View<std::uint8_t> out, const Settings& s
     scales.emplace_back(SmoothedPlanes{image, scale.taps, area, settings});
   SmoothedPlanes context{image, filters.context, needed, settings};
 
+  const Calibration calibration = calibration_of(settings);
   std::vector<float> surround(static_cast<std::size_t>(plane_size)), ridge(static_cast<std::size_t>(shape.x));
   std::vector<std::uint8_t> interior(static_cast<std::size_t>(plane_size)), below(interior.size());
   for (Index z = needed.begin.z; z < needed.end.z; ++z) {
@@ -294,9 +232,9 @@ void affinities_of(const Array& image, View<std::uint8_t> out, const Settings& s
     for (Index r = 0; r < shape.y; ++r) {
       std::fill(ridge.begin(), ridge.end(), -1e30F);
       for (std::size_t s = 0; s < scales.size(); ++s)
-        add_ridge(scales[s].rows((r + 1) * width + 1, width), filters.scales[s].weight,
+        add_ridge(scales[s].rows((r + 1) * width + 1, width), filters.scales[s].weight.data(),
                   static_cast<float>(settings.gradient_weight), ridge.data(), shape.x);
-      interior_of(ridge.data(), surround.data() + r * shape.x, settings, interior.data() + r * shape.x,
+      interior_of(ridge.data(), surround.data() + r * shape.x, calibration, interior.data() + r * shape.x,
                   shape.x);
     }
     if (z < core.begin.z) continue;
