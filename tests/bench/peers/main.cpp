@@ -5,6 +5,8 @@
 // Prints a line `ready`; then for each line read, runs the kernel once and prints its CPU seconds and the
 // peak of its resident memory in bytes, result included. The first result is written to OUT.npy.
 
+#include "petavox/base/simd.hpp"
+
 #include "bench_clock.hpp"
 #include "npy.hpp"
 #include "ours.hpp"
@@ -17,6 +19,7 @@ namespace {
 
 int run(int argc, char** argv) {
   using namespace petavox::bench;
+  petavox::simd::use_path_of_environment();
   give_memory_back();
   Kernels kernels;
   add_inputs(kernels);
