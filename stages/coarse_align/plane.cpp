@@ -1,5 +1,7 @@
 #include "stages/coarse_align/plane.hpp"
 
+#include "stages/boundary/rows.hpp"
+
 #include <algorithm>
 #include <numbers>
 
@@ -17,7 +19,8 @@ void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
       low[t] = in.row(std::max<Index>(0, y - static_cast<Index>(t)));
       high[t] = in.row(std::min<Index>(in.height - 1, y + static_cast<Index>(t)));
     }
-    boundary::weighted_sum(taps, in.row(y), low.data(), high.data(), out.row(y), in.width);
+    boundary::weighted_sum(taps.weights.data(), taps.radius(), in.row(y), low.data(), high.data(), out.row(y),
+                           in.width);
   }
 }
 
@@ -35,7 +38,8 @@ void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
     std::fill_n(padded.begin(), radius, row[0]);
     std::copy_n(row, in.width, padded.begin() + static_cast<std::ptrdiff_t>(radius));
     std::fill_n(padded.end() - static_cast<std::ptrdiff_t>(radius), radius, row[in.width - 1]);
-    boundary::weighted_sum(taps, centre, low.data(), high.data(), out.row(y), in.width);
+    boundary::weighted_sum(taps.weights.data(), taps.radius(), centre, low.data(), high.data(), out.row(y),
+                           in.width);
   }
 }
 
