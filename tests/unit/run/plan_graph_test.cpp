@@ -278,7 +278,7 @@ TEST(PlanGraph, CostsAreThoseOfACountByHand) {
           const double width = edge.port.kind == PortKind::labels
                                    ? 4
                                    : static_cast<double>(size_of(v.dtype)) * static_cast<double>(v.channels);
-          const Box box = edge.port.reads.box(step.tiling.core(b)).intersect(v.domain);
+          const Box box = edge.port.reads.box(step.tiling.core(b), v.domain).intersect(v.domain);
           held += width * static_cast<double>(box.voxels());
           core +=
               width * static_cast<double>(
