@@ -172,36 +172,6 @@ std::vector<Match> match(const Features& fixed, const Features& moving) {
   return matches;
 }
 
-std::vector<Match> match_near(const Features& fixed, const Features& moving, const Affine& transform,
-                              double radius) {
-  const std::vector<Wide> a = widened(fixed), b = widened(moving);
-  const double scale = std::sqrt(std::abs(transform.determinant()));
-  const double turn = angle_of(transform.yx, transform.xx);
-  std::vector<Nearest> to_moving(a.size()), to_fixed(b.size());
-  for (std::uint32_t j = 0; j < b.size(); ++j) {
-    const Keypoint& g = moving.points[j];
-    const double y = transform.y(g.y, g.x), x = transform.x(g.y, g.x);
-    for (std::uint32_t i = 0; i < a.size(); ++i) {
-      const Keypoint& f = fixed.points[i];
-      if (std::abs(f.y - y) > radius || std::abs(f.x - x) > radius) continue;
-      if (!plausible(fixed, moving, {i, j, 0}, scale, turn)) continue;
-      const std::int32_t d = distance(a[i], b[j]);
-      to_moving[i].offer(d, j, false);
-      to_fixed[j].offer(d, i, false);
-    }
-  }
-  std::vector<Match> matches;
-  constexpr std::int32_t unset = std::numeric_limits<std::int32_t>::max();
-  constexpr std::int32_t alike = 120000;  // of 2 x 512^2 for descriptors that share nothing
-  for (std::uint32_t i = 0; i < a.size(); ++i) {
-    const Nearest& n = to_moving[i];
-    if (n.first == unset || n.first > alike || to_fixed[n.index].index != i) continue;
-    matches.push_back({i, n.index, alike - n.first});
-  }
-  std::ranges::stable_sort(matches, [](const Match& p, const Match& q) { return p.margin > q.margin; });
-  return matches;
-}
-
 Stretch stretch_of(const Affine& t) {
   // Singular values of a 2 x 2 matrix.
   const double sum = t.yy * t.yy + t.yx * t.yx + t.xy * t.xy + t.xx * t.xx;

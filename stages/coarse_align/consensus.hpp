@@ -17,10 +17,6 @@ struct Match {
 /// Pairs that are each other's nearest, and clearly nearer than the next; surest first.
 std::vector<Match> match(const Features& fixed, const Features& moving);
 
-/// Matches of keypoints within `radius` of where `transform` takes them, nearest descriptor among these.
-std::vector<Match> match_near(const Features& fixed, const Features& moving, const Affine& transform,
-                              double radius);
-
 struct Agreement {
   Affine transform{};
   std::vector<Match> inliers;  ///< at most one for each place

@@ -3,6 +3,7 @@
 #include "petavox/base/error.hpp"
 
 #include "stages/coarse_align/consensus.hpp"
+#include "stages/coarse_align/patches.hpp"
 #include "stages/coarse_align/rotations.hpp"
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 
 namespace petavox::coarse_align {
 namespace {
+
+constexpr Index search_px = 12;  // round the place of a patch, when the transform is about right
 
 /// A section ready for the search: its content, reduced by a whole factor, local contrast made even.
 struct Prepared {
@@ -114,9 +117,26 @@ void mirror(Plane& plane) {
   for (Index y = 0; y < plane.height; ++y) std::reverse(plane.row(y), plane.row(y) + plane.width);
 }
 
-/// Correlation of `fixed` with `moving` through `t`, where both hold something; 0 if that is next to nothing.
+/// What is stored does not hang on the last bits.
+double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
+
+struct Candidate {
+  Agreement agreement;
+  int matches = 0;
+  bool flipped = false;
+  double ncc = 0, share = 0;  // correlation over the overlap, and its share of the smaller content
+};
+
+double content_of(const Prepared& p) {
+  double sum = 0;
+  for (const float v : p.inside.values) sum += v > 0 ? 1 : 0;
+  return sum;
+}
+
+/// Correlation of `fixed` with `moving` through `t`, where both hold something, and how much that is.
 /// Smoothed first: what is finer than the transform is accurate would only dilute it.
-double correlation(Prepared fixed, Prepared moving, const Affine& t) {
+void compare(Prepared fixed, Prepared moving, Candidate& c) {
+  const Affine& t = c.agreement.transform;
   constexpr double smoothing = 2;
   fixed.image = smoothed(fixed.image, smoothing);
   moving.image = smoothed(moving.image, smoothing);
@@ -137,20 +157,12 @@ double correlation(Prepared fixed, Prepared moving, const Affine& t) {
       bb += v * v;
       ab += u * v;
     }
-  if (n < 400) return 0;
+  const double smaller = std::min(content_of(fixed), std::abs(t.determinant()) * content_of(moving));
+  if (n < 400) return;
   const double va = aa - a * a / n, vb = bb - b * b / n;
-  return va > 0 && vb > 0 ? (ab - a * b / n) / std::sqrt(va * vb) : 0;
+  c.share = std::min(1.0, n / smaller);
+  c.ncc = va > 0 && vb > 0 ? rounded((ab - a * b / n) / std::sqrt(va * vb), 0x1p-20) : 0;
 }
-
-/// What is stored does not hang on the last bits.
-double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
-
-struct Candidate {
-  Agreement agreement;
-  int matches = 0;
-  bool flipped = false;
-  double ncc = 0;
-};
 
 /// One way to lay the moving section: as it is, or turned over.
 struct Pairing {
@@ -166,51 +178,121 @@ bool possible(const Affine& t, const Settings& settings) {
   return stretch.most <= limit && stretch.least * limit >= 1;
 }
 
-/// Where to look is known: more matches near there, and a transform with more freedom.
-Candidate improved(const Pairing& p, const Affine& start, std::initializer_list<double> radii,
+/// The moving section as `t` shows it on the grid of the fixed one.
+struct Shown {
+  Plane image, inside;
+};
+Shown shown(const Prepared& fixed, const Prepared& moving, const Affine& t) {
+  const Affine back = t.inverse();
+  Shown out{Plane{fixed.image.height, fixed.image.width}, Plane{fixed.image.height, fixed.image.width}};
+  for (Index y = 0; y < fixed.image.height; ++y)
+    for (Index x = 0; x < fixed.image.width; ++x) {
+      const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
+      const double my = back.y(fy, fx), mx = back.x(fy, fx);
+      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
+      out.image.at(y, x) = sample(moving.image, my, mx);
+      out.inside.at(y, x) = 1;
+    }
+  return out;
+}
+
+/// Places of the fixed section and where patches round them are found in the moving one, through `t`: as
+/// features without descriptors, pair by pair.
+struct PatchMatches {
+  Features fixed, moving;
+  std::vector<Match> matches;
+};
+PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const Affine& t, Index radius) {
+  constexpr Index patch = 32;
+  constexpr double min_correlation = 0.3, flat = 0.1;
+  const Plane smooth = smoothed(fixed.image, 1);
+  Shown other = shown(fixed, moving, t);
+  other.image = smoothed(other.image, 1);
+  // Wide searches cost more and need to be less certain.
+  const Index most = radius > search_px ? 60 : 200;
+  Index step = patch / 2, content = 0;
+  for (const float v : fixed.inside.values) content += v > 0 ? 1 : 0;
+  while (content / (step * step) > most) ++step;
+  const Affine back = t.inverse();
+  PatchMatches out;
+  for (Index y = 0; y + patch <= fixed.image.height; y += step)
+    for (Index x = 0; x + patch <= fixed.image.width; x += step) {
+      const auto peak = match_patch({smooth, fixed.inside}, {other.image, other.inside},
+                                    {y, x, y + patch, x + patch}, 0, 0, radius, flat);
+      if (!peak || peak->correlation < min_correlation) continue;
+      Keypoint f, m;
+      f.y = static_cast<double>(y) + (patch - 1) / 2.0;
+      f.x = static_cast<double>(x) + (patch - 1) / 2.0;
+      m.y = back.y(f.y + peak->dy, f.x + peak->dx);
+      m.x = back.x(f.y + peak->dy, f.x + peak->dx);
+      const auto n = static_cast<std::uint32_t>(out.matches.size());
+      out.fixed.points.push_back(f);
+      out.moving.points.push_back(m);
+      out.matches.push_back({n, n, 0});
+    }
+  return out;
+}
+
+/// A transform that is about right, brought to agree with patches all over the overlap.
+Candidate improved(const Pairing& p, const Affine& start, std::initializer_list<Index> radii,
                    const Settings& settings) {
   Candidate c;
   c.flipped = p.flipped;
   c.agreement.transform = start;
-  for (const double radius : radii) {
-    const Affine& from = c.agreement.transform;
-    const std::vector<Match> near =
-        match_near(p.fixed_features, p.moving_features, from, radius * settings.inlier_px);
-    Agreement better = agree(p.fixed_features, p.moving_features, near, settings);
-    if (settings.affine && better.inliers.size() >= 8) {
-      Agreement affine = refined(p.fixed_features, p.moving_features, near, better.transform, settings, true);
-      if (possible(affine.transform, settings)) better = std::move(affine);
+  for (const Index radius : radii) {
+    const PatchMatches found = match_patches(p.fixed, p.moving, c.agreement.transform, radius);
+    c.matches = static_cast<int>(found.matches.size());
+    // The first fit is loose: many patches of a pose are off by more than an inlier may be.
+    Settings loose = settings;
+    loose.inlier_px = std::max(settings.inlier_px, static_cast<double>(radius) / 2);
+    Agreement fit = refined(found.fixed, found.moving, found.matches, c.agreement.transform, loose, false);
+    fit = refined(found.fixed, found.moving, found.matches, fit.transform, settings, false);
+    if (settings.affine && fit.inliers.size() >= 8) {
+      Agreement affine = refined(found.fixed, found.moving, found.matches, fit.transform, settings, true);
+      if (possible(affine.transform, settings)) fit = std::move(affine);
     }
-    if (better.inliers.size() < 3) return {};
-    c.matches = static_cast<int>(near.size());
-    c.agreement = std::move(better);
+    c.agreement = std::move(fit);
+    if (c.agreement.inliers.size() < 3) return c;
   }
-  c.ncc = rounded(correlation(p.fixed, p.moving, c.agreement.transform), 0x1p-20);
+  compare(p.fixed, p.moving, c);
   return c;
 }
 
 bool proven(const Candidate& c, const Settings& settings) {
-  return static_cast<int>(c.agreement.inliers.size()) >= settings.min_inliers && c.ncc >= settings.min_ncc &&
+  // Patches that are found by chance lie anywhere in the search: four times their share proves something.
+  const double hit = (2 * settings.inlier_px + 1) / (2 * static_cast<double>(search_px) + 1);
+  const auto inliers = static_cast<int>(c.agreement.inliers.size());
+  return inliers >= settings.min_inliers && inliers >= 4 * hit * hit * c.matches &&
+         c.ncc >= settings.min_ncc && c.share >= settings.min_overlap &&
          possible(c.agreement.transform, settings);
 }
 
 bool better(const Candidate& a, const Candidate& b, const Settings& settings) {
   if (proven(a, settings) != proven(b, settings)) return proven(a, settings);
-  return a.agreement.inliers.size() > b.agreement.inliers.size();
+  // A landmark that comes in every section, at another place, fits well over a small part of them.
+  const auto score = [](const Candidate& c) {
+    return c.ncc * c.share * static_cast<double>(c.agreement.inliers.size());
+  };
+  return score(a) > score(b);
+}
+
+/// So many patches cannot agree on something else than the truth: no need to look further.
+bool sure(const Candidate& c, const Settings& settings) {
+  return proven(c, settings) && static_cast<int>(c.agreement.inliers.size()) >= 3 * settings.min_inliers;
 }
 
 Candidate by_keypoints(const Pairing& p, const Settings& settings) {
   const Agreement first =
       agree(p.fixed_features, p.moving_features, match(p.fixed_features, p.moving_features), settings);
   if (first.inliers.size() < 3) return {};
-  return improved(p, first.transform, {3.0, 1.5}, settings);
+  return improved(p, first.transform, {search_px, search_px}, settings);
 }
 
 Candidate by_poses(const Pairing& p, const Settings& settings) {
   constexpr std::size_t num_poses = 6;
   Candidate best;
   for (const Affine& pose : likely_poses(p.fixed.image, p.moving.image, settings.max_scale, num_poses)) {
-    Candidate c = improved(p, pose, {5.0, 3.0, 1.5}, settings);
+    Candidate c = improved(p, pose, {16, search_px, search_px}, settings);
     if (better(c, best, settings)) best = std::move(c);
   }
   return best;
@@ -271,8 +353,9 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
     for (const Pairing& pairing : pairings) {
       Candidate c = search(pairing, settings);
       if (better(c, best, settings)) best = std::move(c);
+      if (sure(best, settings)) break;
     }
-    if (proven(best, settings)) break;
+    if (sure(best, settings)) break;
   }
   result.matches = best.matches;
   result.inliers = static_cast<int>(best.agreement.inliers.size());

@@ -34,14 +34,15 @@ struct Section {
 };
 
 struct Settings {
-  bool affine = true;       ///< false: rotation, one scale and shift only
-  bool flips = true;        ///< also try the moving section turned over
-  double max_scale = 1.25;  ///< scales from 1 / max_scale to max_scale are accepted
-  double inlier_px = 4;     ///< largest residual of an inlier, in pixels of the working resolution
-  int min_inliers = 12;     ///< fewer prove nothing
-  double min_ncc = 0.1;     ///< correlation of the aligned sections below which the result is refused
-  int max_features = 2000;  ///< the strongest keypoints of a section
-  Index max_extent = 1024;  ///< sections whose content is larger are reduced by a whole factor
+  bool affine = true;         ///< false: rotation, one scale and shift only
+  bool flips = true;          ///< also try the moving section turned over
+  double max_scale = 1.25;    ///< scales from 1 / max_scale to max_scale are accepted
+  double inlier_px = 3;       ///< largest residual of an inlier, in pixels of the working resolution
+  int min_inliers = 12;       ///< patches that must agree; fewer prove nothing
+  double min_ncc = 0.1;       ///< correlation of the aligned sections below which the result is refused
+  double min_overlap = 0.25;  ///< share of the smaller content that both must show
+  int max_features = 2000;    ///< the strongest keypoints of a section
+  Index max_extent = 1024;    ///< sections whose content is larger are reduced by a whole factor
 };
 
 struct Result {
