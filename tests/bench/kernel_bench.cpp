@@ -7,6 +7,7 @@
 //   Mvoxel     million voxels a CPU second
 //   of_limit   share of what the memory gives: the time that the bytes which must be read and written would
 //              take (memcpy and a sum, measured first), over the time taken
+//   bytes      a voxel that must be read and written
 //   B/voxel    peak of the resident memory besides input and output
 
 #include "petavox/base/simd.hpp"
@@ -52,6 +53,7 @@ void measure(benchmark::State& state, double voxels, Traffic bytes, const Work& 
   for (auto _ : state) benchmark::DoNotOptimize(work());
   const double seconds = (cpu_seconds() - begin) / static_cast<double>(state.iterations());
   state.counters["Mvoxel"] = voxels / seconds / 1e6;
+  state.counters["bytes"] = bytes.read + bytes.written;
   state.counters["of_limit"] = limit.seconds(bytes.read * voxels, bytes.written * voxels) / seconds;
   state.counters["B/voxel"] = std::max(0.0, static_cast<double>(peak) / voxels - bytes.written);
 }
@@ -151,6 +153,9 @@ int run(int argc, char** argv) {
   limit = measured_limit();
   std::printf("vector path %s; memcpy %.1f GB/s, sum %.1f GB/s\n", simd::path().c_str(),
               limit.copied_bytes_per_s / 1e9, limit.read_bytes_per_s / 1e9);
+  benchmark::AddCustomContext("vector_path", simd::path());
+  benchmark::AddCustomContext("memcpy_bytes_per_s", std::to_string(limit.copied_bytes_per_s));
+  benchmark::AddCustomContext("read_bytes_per_s", std::to_string(limit.read_bytes_per_s));
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator{argv[1]}) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
