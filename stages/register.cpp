@@ -4,6 +4,7 @@
 
 #include "stages/affinities/affinities.hpp"
 #include "stages/agglomerate/agglomerate_stage.hpp"
+#include "stages/align/align.hpp"
 #include "stages/boundary/boundary.hpp"
 #include "stages/components/components.hpp"
 #include "stages/downsample/downsample.hpp"
@@ -34,6 +35,7 @@ void add_reduction(StageRegistry& registry) {
 
 void register_stages(StageRegistry& registry) {
   registry.add<Normalize>();
+  registry.add(align_stage());
   registry.add<Downsample>();
   registry.add<Boundary>();
   registry.add<Affinities>();

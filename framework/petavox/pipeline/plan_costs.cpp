@@ -43,7 +43,8 @@ double largest_read(const Tiling& tiling, const Reads& reads, const Box& domain)
     for (Index i = 0; i < std::min<Index>(tiling.grid()[axis], 3); ++i) {
       Coord position;
       position[axis] = i;
-      largest = std::max(largest, reads.box(tiling.core_of(position), domain).intersect(domain).shape()[axis]);
+      largest =
+          std::max(largest, reads.box(tiling.core_of(position), domain).intersect(domain).shape()[axis]);
     }
     product *= static_cast<double>(largest);
   }

@@ -82,7 +82,8 @@ bool Plan::visit_sources(int step, Index block, TaskVisitor visit) const {
     const StepPlan& from = this->step(source.step);
     if (source.how == Source::How::root) {
       if (!visit({source.step, from.tree.root()})) return false;
-    } else if (!visit_blocks(source.step, from.tiling, from.tiling.touching(source.reads.box(core, from.tiling.domain())), visit)) {
+    } else if (!visit_blocks(source.step, from.tiling,
+                             from.tiling.touching(source.reads.box(core, from.tiling.domain())), visit)) {
       return false;
     }
   }

@@ -61,9 +61,10 @@ void StepInputs::check(const ReadEdge& read, const Box& box) const {
   const Index held = read.port.reads.held_voxels;
   if (held > 0 && box.voxels() > held)
     contract_error(
-        step_, fmt::format("port '{}' of the block with core {} was read over {}, more than the {} voxels "
-                           "that it holds at once (memory would not be what the plan says); read smaller boxes",
-                           read.port.name, to_string(core_), to_string(box), held));
+        step_,
+        fmt::format("port '{}' of the block with core {} was read over {}, more than the {} voxels "
+                    "that it holds at once (memory would not be what the plan says); read smaller boxes",
+                    read.port.name, to_string(core_), to_string(box), held));
 }
 
 Array StepInputs::image(std::string_view port, const Box& box) const {

@@ -21,9 +21,9 @@ enum class PortKind {
 };
 const char* name_of(PortKind kind) noexcept;
 
-/// From the core that a block writes to the box that it may read: the core in the coordinates of what is read,
-/// then the halo. Where the place of what is read is only known from data (an alignment), `whole` axes give
-/// the upper bound, and `held_voxels` keeps memory known before the run.
+/// From the core that a block writes to the box that it may read: the core in the coordinates of what is
+/// read, then the halo. Where the place of what is read is only known from data (an alignment), `whole` axes
+/// give the upper bound, and `held_voxels` keeps memory known before the run.
 struct Reads {
   Extent factor{1, 1, 1};       ///< voxels read per voxel written, per axis
   Halo halo{};                  ///< in voxels of what is read

@@ -1,0 +1,118 @@
+// The whole stage: sections warped each in its own way come into register, and the answer does not depend on
+// the blocks.
+
+#include "petavox/testing/stage_kit.hpp"
+
+#include "stages/align/align.hpp"
+
+#include "unit/align/texture.hpp"
+
+#include <cmath>
+
+namespace petavox::align {
+namespace {
+
+using testing::MemoryValue;
+using testing::MemoryValues;
+
+constexpr double pi = 3.14159265358979;
+
+/// Where the pixel (y, x) of section z comes from.
+std::pair<double, double> warp(Index z, double y, double x) {
+  const auto k = static_cast<double>(mix64(static_cast<std::uint64_t>(z) + 5) % 13) - 6;
+  return {y + 0.6 * k + 0.5 * k * std::sin(2 * pi * x / 160),
+          x - 0.5 * k + 0.4 * k * std::cos(2 * pi * y / 150)};
+}
+
+MemoryValues stack(const Box& domain, const std::vector<Index>& blank = {}) {
+  Array image{DType::u8, domain};
+  const auto view = image.view<std::uint8_t>();
+  domain.for_each([&](Coord p) {
+    const auto [y, x] = warp(p.z, static_cast<double>(p.y), static_cast<double>(p.x));
+    const bool empty = std::ranges::find(blank, p.z) != blank.end();
+    view[p] = empty ? 0 : static_cast<std::uint8_t>(test::texture_at(11, y, x) + 0.5);
+  });
+  MemoryValues inputs;
+  inputs.emplace("input", MemoryValue::image(std::move(image)));
+  return inputs;
+}
+
+const testing::ParamTexts small{{"levels", "[2, 1]"}, {"patch", "24"},    {"radius", "8"},
+                                {"spacing", "12"},    {"margin", "6"},    {"coarsening", "2"},
+                                {"sweeps", "2"},      {"max_shift", "16"}};
+
+/// Mean absolute difference of neighbouring sections, 12 pixels inside.
+double roughness(const Array& image, const std::vector<Index>& without = {}) {
+  const auto view = image.view<std::uint8_t>();
+  const Box& b = image.box();
+  double sum = 0;
+  Index count = 0;
+  const auto bad = [&](Index z) { return std::ranges::find(without, z) != without.end(); };
+  for (Index z = b.begin.z + 1; z < b.end.z; ++z)
+    for (Index y = b.begin.y + 18; y < b.end.y - 18; ++y)
+      for (Index x = b.begin.x + 18; x < b.end.x - 18; ++x) {
+        if (bad(z) || bad(z - 1)) continue;
+        sum += std::abs(view[{z, y, x}] - view[{z - 1, y, x}]);
+        ++count;
+      }
+  return sum / static_cast<double>(count);
+}
+
+TEST(AlignStage, BringsWarpedSectionsIntoRegister) {
+  const MemoryValues inputs = stack(Box::from({0, 0, 0}, {8, 110, 120}));
+  const double before = roughness(inputs.at("input").voxels());
+  const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), small), inputs);
+  const Array& aligned = out.at("aligned").voxels();
+  EXPECT_EQ(aligned.box(), Box::from({0, -6, -6}, {8, 122, 132}));
+  EXPECT_LT(roughness(aligned), 0.25 * before) << "before: " << before;
+}
+
+TEST(AlignStage, IsDecompositionInvariant) {
+  testing::KitOptions options;
+  options.params = small;
+  options.inputs = [](std::uint64_t) { return stack(Box::from({3, -7, 5}, {4, 50, 61})); };
+  options.block_shapes = {{2, 16, 24}, {1, 50, 61}, {4, 7, 64}};
+  EXPECT_TRUE(testing::check_stage_type(align_stage(), options));
+}
+
+TEST(AlignStage, ABlankSectionDoesNotSpoilTheOthers) {
+  const std::vector<Index> blank{4};
+  const MemoryValues inputs = stack(Box::from({0, 0, 0}, {8, 110, 120}), blank);
+  const double before = roughness(inputs.at("input").voxels(), blank);
+  const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), small), inputs);
+  EXPECT_LT(roughness(out.at("aligned").voxels(), blank), 0.3 * before) << "before: " << before;
+}
+
+TEST(AlignStage, StacksThatCannotBeAlignedStayAsTheyAre) {
+  for (const Index sections : {1, 2}) {
+    const Box domain = Box::from({0, 0, 0}, {sections, 40, 40});
+    MemoryValues inputs;
+    inputs.emplace("input", MemoryValue::image(Array{DType::u8, domain}));  // all black
+    const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), small), inputs);
+    for (const std::byte b : out.at("aligned").voxels().bytes()) ASSERT_EQ(b, std::byte{0});
+  }
+  // A single section is shown as it is.
+  const MemoryValues inputs = stack(Box::from({0, 0, 0}, {1, 40, 40}));
+  const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), small), inputs);
+  const auto in = inputs.at("input").voxels().view<std::uint8_t>();
+  const auto seen = out.at("aligned").voxels().view<std::uint8_t>();
+  in.box().for_each([&](Coord p) { ASSERT_EQ(in[p], seen[p]) << to_string(p); });
+}
+
+TEST(AlignStage, SettingsThatMakeNoSenseAreNamed) {
+  const auto problem = [](const testing::ParamTexts& params) -> std::string {
+    try {
+      static_cast<void>(testing::make_program(align_stage(), params));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_NE(problem({{"levels", "[1, 2]"}}).find("levels must be descending powers of two"),
+            std::string::npos);
+  EXPECT_NE(problem({{"links", "[2, 3]"}}).find("links must be different and begin with 1"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace petavox::align
