@@ -13,7 +13,7 @@ bool power_of_two(double v) {
 }  // namespace
 
 Settings::Settings(Params& params) {
-  const auto given = params.numbers("levels", {8, 4, 2, 1, 1}, {1, 1024},
+  const auto given = params.numbers("levels", {8, 4, 4, 2, 2, 1, 1}, {1, 1024},
                                     "pixels per pixel at which each pass works, descending powers of two");
   for (const double v : given) levels.push_back(static_cast<Index>(v));
   if (given.empty() || !std::all_of(given.begin(), given.end(), power_of_two) ||
@@ -21,7 +21,7 @@ Settings::Settings(Params& params) {
     params.problem(
         "levels",
         "levels must be descending powers of two, at least one (each pass refines the one before); "
-        "write for example [8, 4, 2, 1, 1]");
+        "write for example [8, 4, 4, 2, 2, 1]");
     levels = {1};
   }
   auto& m = flow.match;

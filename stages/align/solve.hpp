@@ -20,9 +20,9 @@ namespace petavox::align {
 
 struct SolveSettings {
   std::vector<int> links{1, 2};
-  double stiffness = 0.003;  ///< of a section against strain, in weights of one perfect match
+  double stiffness = 0.001;  ///< of a section against strain, in weights of one perfect match
   double continuity = 1e-4;  ///< where nothing else speaks, sections follow their neighbours
-  double anchor = 0.0025;    ///< to where the section was placed, in weights of one perfect match
+  double anchor = 1e-4;      ///< to where the section was placed, in weights of one perfect match
   double robust_px = 1.0;    ///< residuals beyond count linearly (Huber)
   double max_shift_px = 32;  ///< largest correction, per axis
   int spacing = 32;          ///< pixels between nodes

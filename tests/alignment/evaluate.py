@@ -224,7 +224,7 @@ def fib25_bad(petavox, data, work):
 def isbi2012(petavox, data, work):
     with h5py.File(data / "isbi2012_vnc/isbi2012_sections_00_23.h5") as f:
         raw, labels = f["raw"][()], f["labels"][()]
-    aligned, lattice = run(petavox, work, "isbi2012", raw, "levels: [8, 4, 2, 1, 1], radius: 12, patch: 96, spacing: 32")
+    aligned, lattice = run(petavox, work, "isbi2012", raw, "radius: 12")
     found = positions(lattice, raw.shape, 32)
     moved = np.zeros_like(labels)
     for z, (y, x) in enumerate(np.floor(found + 0.5).astype(int)):
