@@ -1,22 +1,19 @@
-#include "stages/phantom/painter.hpp"
 #include "stages/phantom/phantom.hpp"
-#include "stages/phantom/tissue.hpp"
+#include "stages/phantom/piece_cache.hpp"
 
-#include <algorithm>
 #include <string>
 
 namespace petavox {
 
 namespace {
 
-enum class Part { raw, labels, types };
+using phantom::Part;
 
-/// Computes what is read. Large boxes are computed piece by piece, so that the parts that are not asked for
-/// need little memory.
+/// Computes what is read, piece by piece.
 class PhantomVolume final : public Volume {
  public:
-  PhantomVolume(std::shared_ptr<const phantom::Tissue> tissue, Part part)
-      : tissue_{std::move(tissue)}, part_{part} {}
+  PhantomVolume(const std::shared_ptr<const phantom::Tissue>& tissue, Part part)
+      : tissue_{tissue}, cache_{phantom::PieceCache::shared(tissue)}, part_{part} {}
 
   Box domain() const override { return {{0, 0, 0}, Coord{} + tissue_->spec().shape}; }
   DType dtype() const override { return part_ == Part::labels ? DType::u64 : DType::u8; }
@@ -29,26 +26,12 @@ class PhantomVolume final : public Volume {
                                            " was asked of a volume " + to_string(domain()) + " of " +
                                            name_of(dtype()) +
                                            " (there is nothing to fill it with); check the box and the type"};
-    constexpr Index piece = 64;
-    for (Index z = box.begin.z; z < box.end.z; z = next(z, box.end.z, piece))
-      for (Index y = box.begin.y; y < box.end.y; y = next(y, box.end.y, piece))
-        for (Index x = box.begin.x; x < box.end.x; x = next(x, box.end.x, piece))
-          fill({{z, y, x}, {next(z, box.end.z, piece), next(y, box.end.y, piece), next(x, box.end.x, piece)}},
-               into);
+    cache_->copy(part_, into);
   }
 
  private:
-  /// The next multiple of `piece`, or the end.
-  static Index next(Index at, Index end, Index piece) { return std::min(end, (at / piece + 1) * piece); }
-
-  void fill(const Box& box, Array& into) const {
-    Array raw{DType::u8, box, domain()}, labels{DType::u64, box, domain()}, types{DType::u8, box, domain()};
-    phantom::paint(*tissue_, box, raw.view<std::uint8_t>(), labels.view<std::uint64_t>(),
-                   types.view<std::uint8_t>());
-    copy_box(part_ == Part::raw ? raw : part_ == Part::labels ? labels : types, into, box);
-  }
-
   std::shared_ptr<const phantom::Tissue> tissue_;
+  std::shared_ptr<phantom::PieceCache> cache_;
   Part part_;
 };
 

@@ -7,8 +7,10 @@
 
 #include "unit/phantom/label_parts.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <map>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -94,6 +96,34 @@ TEST(Phantom, DriversReadWhatBlocksHold) {
   EXPECT_EQ(phantom.labels()->dtype(), DType::u64);
   EXPECT_EQ(open_phantom(phantom.spec(), "types")->domain(), phantom.domain());
   EXPECT_EQ(open_phantom(phantom.spec(), "raw")->voxel_size_nm(), (VoxelSizeNm{10, 10, 10}));
+}
+
+// What was painted before is kept, for all volumes of the phantom and all threads.
+TEST(Phantom, DriversReadTheSameAgainFromAnyThread) {
+  PhantomSpec spec = spec_of({37, 90, 71});
+  spec.voxel_size_nm = {30, 7, 4};
+  spec.section_jitter_nm = 20;
+  const Phantom phantom{spec};
+  const auto raw = open_phantom(spec, "raw"), labels = open_phantom(spec, "labels"),
+             types = open_phantom(spec, "types");
+  const std::vector<Box> boxes{{{0, 0, 0}, {37, 90, 71}},  {{30, 60, 0}, {37, 90, 40}},
+                               {{5, 5, 5}, {6, 6, 6}},     {{0, 31, 31}, {33, 33, 70}},
+                               {{36, 0, 0}, {37, 90, 71}}, {{0, 79, 0}, {37, 81, 71}}};
+  std::vector<PhantomBlock> expected;
+  for (const Box& box : boxes) expected.push_back(phantom.block(box));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (std::size_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      for (std::size_t i = 0; i < 2 * boxes.size(); ++i) {
+        const std::size_t k = (i + 2 * t) % boxes.size();
+        wrong += digest_part(raw->read_box(boxes[k])) == digest_part(expected[k].raw) ? 0 : 1;
+        wrong += digest_part(labels->read_box(boxes[k])) == digest_part(expected[k].labels) ? 0 : 1;
+        wrong += digest_part(types->read_box(boxes[k])) == digest_part(expected[k].types) ? 0 : 1;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Phantom, DriversOutliveThePhantom) {
