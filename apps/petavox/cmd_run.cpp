@@ -6,6 +6,7 @@
 
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/plan_text.hpp"
+#include "apps/petavox/profile_text.hpp"
 #include "apps/petavox/run_report.hpp"
 #include "apps/petavox/setup.hpp"
 
@@ -20,6 +21,7 @@ namespace {
 
 constexpr const char* footer =
     "Under mpirun or srun, rank 0 is the master and the others work; without, one process does everything.\n"
+    "Several cores: one rank for each, or fewer ranks with --threads (docs/decisions/0008-threads.md).\n"
     "A run that was stopped goes on where it was when the same command is given again.\n"
     "The last line on standard output is `digest <hex>`: equal digests mean equal results, whatever the "
     "block\n"
@@ -27,9 +29,12 @@ constexpr const char* footer =
     "\n"
     "Examples:\n"
     "  petavox run configs/phantom.yaml\n"
+    "  petavox run configs/phantom.yaml --threads 4\n"
     "  mpirun -n 4 petavox run configs/phantom.yaml --set blocks.shape=[64,64,64]\n"
     "  petavox run configs/phantom.yaml --out /tmp/mine --set input.path=raw.h5 --set input.dataset=/raw\n"
-    "  petavox run configs/fib25.yaml --set stages.agglomerate.threshold=0.5 --reuse";
+    "  petavox run configs/fib25.yaml --set stages.agglomerate.threshold=0.5 --reuse\n"
+    "  petavox run configs/phantom.yaml --profile         then open runs/phantom/profile/trace.json in "
+    "Perfetto";
 
 struct Options {
   ConfigOptions config;
@@ -48,10 +53,26 @@ int agreed_verdict(Communicator& communicator, const std::optional<Error>& own) 
   return verdict;
 }
 
+/// The table or object, with the trace written. What goes wrong here is no failure of the run.
+std::string profile_of(const std::string& directory, bool json) {
+  try {
+    const OutputRoot root = OutputRoot::open(directory);
+    const Profile profile = read_profile(root);
+    const std::string trace = write_profile_trace(root);
+    return json ? profile_json(profile, trace) : profile_text(profile, trace) + "\n";
+  } catch (const Error& error) {
+    log::warning(error.what());
+    return {};
+  }
+}
+
 int run(const Options& options, const Session& session) {
   if (options.serial && options.loopback > 0)
     throw Error{ErrorCode::config,
                 "--serial and --loopback exclude each other (one executor runs); give one"};
+  if (options.serial && options.config.threads > 1)
+    throw Error{ErrorCode::config,
+                "--serial and --threads exclude each other (serial is one thread); give one"};
   Communicator* communicator = session.communicator;
   if (communicator != nullptr && (options.serial || options.loopback > 0))
     throw Error{
@@ -90,13 +111,15 @@ int run(const Options& options, const Session& session) {
   RunReport report;
   if (communicator != nullptr)
     report = run_distributed(pipeline->plan(), pipeline->inputs(), *communicator, run_options);
-  else if (options.loopback > 0)
-    report = run_loopback(pipeline->plan(), pipeline->inputs(), options.loopback, run_options);
+  else if (options.loopback > 0 || (pipeline->config().threads > 1 && !options.serial))
+    report = run_loopback(pipeline->plan(), pipeline->inputs(), std::max(1, options.loopback), run_options);
   else
     report = run_serial(pipeline->plan(), pipeline->inputs(), run_options);
   if (first) {
     log_failures(report);
-    std::cout << (options.json ? report_json(report) : report_text(report)) << std::flush;
+    std::string profile;
+    if (options.run.profile) profile = profile_of(report.output_dir, options.json);
+    std::cout << (options.json ? report_json(report, profile) : profile + report_text(report)) << std::flush;
   }
   if (report.must_exit_at_once) {
     log::error("a stage never returned; the process ends without waiting for it");
@@ -112,7 +135,7 @@ void add_run_command(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("run", "Run a configuration");
   sub->footer(footer);
   add_config_options(*sub, options->config, true);
-  sub->add_flag("--serial", options->serial, "One process, one thread (what happens without mpirun anyway)");
+  sub->add_flag("--serial", options->serial, "One process, one thread, whatever run.threads says");
   sub->add_option("--loopback", options->loopback, "Threads of this process as ranks")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
@@ -123,6 +146,8 @@ void add_run_command(CLI::App& app, Command& command) {
                 "Try the blocks again that ended their workers in earlier launches");
   sub->add_option("--schedule-seed", options->run.schedule_seed,
                   "Other than 0: hand tasks out in another order (no result depends on it)");
+  sub->add_flag("--profile", options->run.profile,
+                "Print where the time went, step by step, and write a trace (docs/profile.md)");
   sub->add_flag("--no-progress", options->no_progress, "No progress lines");
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {

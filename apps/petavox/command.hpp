@@ -33,6 +33,7 @@ void add_run_command(CLI::App& app, Command& command);
 void add_plan_command(CLI::App& app, Command& command);
 void add_verify_command(CLI::App& app, Command& command);
 void add_sweep_command(CLI::App& app, Command& command);
+void add_profile_command(CLI::App& app, Command& command);
 void add_score_command(CLI::App& app, Command& command);
 void add_info_command(CLI::App& app, Command& command);
 void add_stages_command(CLI::App& app, Command& command);

@@ -82,6 +82,7 @@ int main_without_exceptions(int argc, char** argv) {
   add_verify_command(app, command);
   add_sweep_command(app, command);
   add_score_command(app, command);
+  add_profile_command(app, command);
   add_info_command(app, command);
   add_stages_command(app, command);
   add_phantom_command(app, command);

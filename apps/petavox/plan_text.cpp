@@ -1,9 +1,10 @@
 #include "apps/petavox/plan_text.hpp"
 
+#include "apps/petavox/bytes_text.hpp"
+
 #include <cmath>
 #include <fstream>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -18,16 +19,6 @@ double base_bytes() {
   double size = 0, resident = 0;
   stream >> size >> resident;
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-std::string bytes_text(double bytes) {
-  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  std::size_t unit = 0;
-  while (bytes >= 1000 && unit + 1 < std::size(units)) {
-    bytes /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.{}f} {}", bytes, unit == 0 || bytes >= 100 ? 0 : 1, units[unit]);
 }
 
 struct Totals {
@@ -52,8 +43,11 @@ Totals totals_of(const Pipeline& pipeline) {
   return totals;
 }
 
-/// Packs and running files for each rank; shards, a virtual dataset for each volume; journal, index, records.
-Index files_of(const Totals& totals, int ranks) { return 2 * ranks + totals.shards + totals.volumes + 8; }
+/// Packs for each thread and a running file for each rank; shards, a virtual dataset for each volume;
+/// journal, index, records.
+Index files_of(const Totals& totals, int ranks, int threads) {
+  return (threads + 1) * ranks + totals.shards + totals.volumes + 8;
+}
 
 double halo_overhead(const Totals& totals) { return totals.core > 0 ? totals.read / totals.core - 1 : 0; }
 
@@ -84,9 +78,12 @@ std::string plan_text(const Pipeline& pipeline, int ranks) {
   out += fmt::format("{:<24} {} (halos add {:.1f} %)\n", "bytes read", bytes_text(totals.read),
                      100 * halo_overhead(totals));
   out += fmt::format("{:<24} {} before compression\n", "bytes written", bytes_text(totals.written));
-  out += fmt::format("{:<24} about {} with {} ranks\n", "files", files_of(totals, ranks), ranks);
-  out += fmt::format("{:<24} {} + {} of program and libraries\n", "peak of a worker",
-                     bytes_text(plan.worker_bytes()), bytes_text(totals.base));
+  out += fmt::format("{:<24} about {} with {} ranks\n", "files",
+                     files_of(totals, ranks, plan.config().threads), ranks);
+  const int threads = plan.config().threads;
+  out += fmt::format("{:<24} {} + {} of program and libraries{}\n", "peak of a worker",
+                     bytes_text(plan.worker_bytes()), bytes_text(totals.base),
+                     threads > 1 ? fmt::format(" ({} threads)", threads) : "");
   out += fmt::format("{:<24} {} + {} of program and libraries\n", "peak of the master",
                      bytes_text(plan.master_bytes()), bytes_text(totals.base));
   return out;
@@ -98,12 +95,13 @@ std::string plan_json(const Pipeline& pipeline, int ranks) {
   Json json;
   json["plan"] = to_hex(plan.fingerprint());
   json["ranks"] = ranks;
+  json["threads"] = plan.config().threads;
   json["blocks"] = totals.blocks;
   json["tasks"] = totals.tasks;
   json["bytes_read"] = std::round(totals.read);
   json["bytes_written"] = std::round(totals.written);
   json["halo_overhead"] = halo_overhead(totals);
-  json["files"] = files_of(totals, ranks);
+  json["files"] = files_of(totals, ranks, plan.config().threads);
   json["worker_bytes"] = std::round(plan.worker_bytes());
   json["master_bytes"] = std::round(plan.master_bytes());
   json["base_bytes"] = totals.base;

@@ -36,7 +36,7 @@ std::string report_text(const RunReport& report) {
   return out + "digest " + (report.complete ? to_hex(report.digest) : "incomplete") + "\n";
 }
 
-std::string report_json(const RunReport& report) {
+std::string report_json(const RunReport& report, const std::string& profile) {
   Json json;
   json["digest"] = report.complete ? to_hex(report.digest) : "incomplete";
   json["complete"] = report.complete;
@@ -68,6 +68,7 @@ std::string report_json(const RunReport& report) {
                              {"bytes_read", step.bytes_read},
                              {"bytes_written", step.bytes_written}});
   json["notes"] = report.notes;
+  if (!profile.empty()) json["profile"] = parsed(profile);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

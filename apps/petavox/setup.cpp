@@ -28,6 +28,10 @@ void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out
   add_plugin_option(command, options.plugins);
   if (with_out)
     command.add_option("--out", options.out, "Directory of the run, instead of output.dir")->type_name("DIR");
+  command
+      .add_option("--threads", options.threads, "Tasks that each rank runs at once, instead of run.threads")
+      ->type_name("N")
+      ->check(CLI::Range(1, max_threads));
 }
 
 StageRegistry make_registry(const std::vector<std::string>& plugins) {
@@ -40,6 +44,7 @@ StageRegistry make_registry(const std::vector<std::string>& plugins) {
 RunConfig load_run_config(const ConfigOptions& options, StageRegistry& registry) {
   std::vector<std::string> overrides = options.overrides;
   if (!options.out.empty()) overrides.push_back("output.dir=" + options.out);
+  if (options.threads > 0) overrides.push_back("run.threads=" + std::to_string(options.threads));
   Problems problems;
   RunConfig config = load_config(options.config, overrides, problems);
   problems.throw_if_any();

@@ -19,6 +19,7 @@ struct ConfigOptions {
   std::string config;
   std::vector<std::string> overrides, plugins;
   std::string out;  ///< output.dir, if not empty
+  int threads = 0;  ///< run.threads, if not 0
 };
 
 /// Adds CONFIG, --set and --plugin, and --out if asked, to a subcommand.

@@ -123,7 +123,9 @@ void echo(Communicator& comm, std::uint32_t generation) {
     }
     if (message->tag != wire::work) continue;
     std::vector<TaskOutcome> outcomes;
-    for (const Work& work : wire::decode_work(message->bytes)) {
+    std::span<const std::byte> body = message->bytes;
+    const WorkerId me = wire::take_address(body);
+    for (const Work& work : wire::decode_work(body)) {
       TaskOutcome outcome;
       outcome.task = work.task;
       outcome.attempt = work.attempt;
@@ -132,7 +134,9 @@ void echo(Communicator& comm, std::uint32_t generation) {
       offset += 200;
       outcomes.push_back(std::move(outcome));
     }
-    comm.send(0, wire::outcome, wire::encode(outcomes));
+    Bytes answer = wire::encode(outcomes);
+    wire::address(answer, me);
+    comm.send(0, wire::outcome, std::move(answer));
   }
 }
 
@@ -177,8 +181,10 @@ int run(Communicator& comm, const Options& options) {
     echo(comm, generation);
     return 0;
   }
-  WorkerCore core{*world.plan, *world.inputs, OutputRoot::open(world.config.output_dir.string()), generation,
-                  static_cast<std::uint32_t>(comm.rank())};
+  Workplace place{*world.plan, *world.inputs, OutputRoot::open(world.config.output_dir.string()),
+                  generation,  comm.rank(),   1,
+                  false};
+  WorkerCore core{place, 0};
   return serve_as_worker(comm, core);
 }
 

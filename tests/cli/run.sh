@@ -20,7 +20,15 @@ expect 0 "$PETAVOX" run small.yaml --loopback 3 --out loopback
 same "$(digest)" "$serial" "loopback"
 expect 0 "$PETAVOX" run small.yaml --out other --set blocks.shape=[7,48,11]
 same "$(digest)" "$serial" "other blocks"
+expect 0 "$PETAVOX" run small.yaml --threads 3 --out threads
+same "$(digest)" "$serial" "threads"
+expect 2 "$PETAVOX" run small.yaml --serial --threads 3 --out refused
+says err "exclude each other"
+expect 0 "$PETAVOX" plan small.yaml --threads 3
+says out "(3 threads)"
 if [ -n "$MPIRUN" ]; then
+  expect 0 $MPIRUN -n 2 "$PETAVOX" run small.yaml --threads 2 --out hybrid
+  same "$(digest)" "$serial" "mpirun -n 2 --threads 2"
   for ranks in 1 3; do
     expect 0 $MPIRUN -n $ranks "$PETAVOX" run small.yaml --out "ranks$ranks"
     same "$(digest)" "$serial" "mpirun -n $ranks"
@@ -57,6 +65,15 @@ checks=$((checks + 1))
 [ $code = 0 ] || says out "digest incomplete"
 expect 0 "$PETAVOX" run small.yaml --out stopped --set blocks.shape=[4,8,8]
 same "$(digest)" "$serial" "stopped and resumed"
+
+# Killed with several threads at work, resumed with another number of them.
+"$PETAVOX" run small.yaml --threads 3 --out killed --set blocks.shape=[4,8,8] >out 2>err &
+pid=$!
+for _ in $(seq 200); do [ "$(cat killed/packs/* 2>/dev/null | wc -c)" -gt 20000 ] && break; sleep 0.02; done
+kill -KILL $pid
+wait $pid 2>/dev/null
+expect 0 "$PETAVOX" run small.yaml --threads 2 --out killed --set blocks.shape=[4,8,8]
+same "$(digest)" "$serial" "killed with threads and resumed"
 
 # A real file instead of the phantom: the truth goes, and the score with it, and it says so.
 expect 0 "$PETAVOX" phantom --shape 24,48,48 --seed 2 --out em

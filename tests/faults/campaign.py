@@ -396,11 +396,12 @@ class Campaign:
         """A stage that throws, crashes, exits or never returns on one block."""
         self.need_plugin()
         for trial in range(trials):
-            for fault in ["throw", "bad_alloc", "wrong_shape", "segv", "abort", "exit0", "loop"]:
+            faults = [(fault, 1) for fault in ("throw", "bad_alloc", "wrong_shape", "segv", "abort", "exit0", "loop")]
+            for fault, threads in [*faults, ("segv", 3), ("loop", 3)]:
                 config = self.config(FAULT_CONFIG.replace("FAULT", fault))
-                out = self.dir / f"r11-{fault}"
+                out = self.dir / f"r11-{fault}-{threads}"
                 for launch in range(12):
-                    code, stdout, stderr = self.run(config, out, 3)
+                    code, stdout, stderr = self.run(config, out, 3, ["--threads", str(threads)])
                     if code == 4:
                         break
                 self.expect(code == 4, f"{fault}: not quarantined after 12 launches, last exit {code}:\n{stderr[-3000:]}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The invariance matrix: runs pipelines in many ways and checks that all give one digest.
 
-Axes: block shape x ranks x schedule x executor (serial, loopback, MPI) x killed-and-resumed x SIMD code paths of the
+Axes: block shape x ranks x threads of each x schedule x executor (serial, loopback, MPI) x killed-and-resumed x SIMD code paths of the
 libraries (glibc tunables), on the phantom, on volumes made of ties (constant affinity, two values, random bytes) and,
 where the folder of real data is there, on real EM. `ci` takes a covering subset; `full` takes the product.
 
@@ -91,7 +91,7 @@ class Matrix:
         self.random = random.Random(args.seed)
         self.runs = 0
 
-    def digest(self, config, shape, executor, ranks, schedule, avx, kill):
+    def digest(self, config, shape, executor, ranks, threads, schedule, avx, kill):
         out = self.dir / "out"
         shutil.rmtree(out, ignore_errors=True)
         run = [self.petavox, "run", str(config), "--out", str(out), "--no-progress", "--schedule-seed", str(schedule),
@@ -99,9 +99,9 @@ class Matrix:
         if executor == "serial":
             run.append("--serial")
         elif executor == "loopback":
-            run += ["--loopback", str(ranks)]
+            run += ["--loopback", str(ranks), "--threads", str(threads)]
         else:
-            run = ["mpirun", "-n", str(ranks), *run]
+            run = ["mpirun", "-n", str(ranks), *run, "--threads", str(threads)]
         env = self.env if avx else dict(self.env, **NO_AVX)
         if kill:
             process = subprocess.Popen(run, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -127,7 +127,8 @@ class Matrix:
 
     def cases(self, shape):
         shapes = [(64, 64, 64), (96, 64, 32), (37, 41, 43), tuple(2 * n for n in shape)]
-        ways = [("serial", 1)] + [(e, n) for e in ("loopback", "mpi") for n in (1, 2, 3, 4, 7)]
+        ways = [("serial", 1, 1)] + [(e, n, 1) for e in ("loopback", "mpi") for n in (1, 2, 3, 4, 7)]
+        ways += [("loopback", 1, 2), ("mpi", 2, 3), ("loopback", 3, 5), ("mpi", 1, 5), ("mpi", 3, 2)]
         everything = list(itertools.product(shapes + [(16, 24, 20)], ways, (0, 1, 2), (True, False), (False, True)))
         if self.args.size == "full":
             return everything
@@ -145,18 +146,18 @@ class Matrix:
         for name, (text, shape) in pipelines(self.args.shared, self.dir).items():
             config = self.dir / "config.yaml"
             config.write_text("petavox: 1\noutput: {final: {shard_shape: [32, 64, 64], chunk_shape: [16, 32, 32]}}\n" + text)
-            expected = self.digest(config, tuple(2 * n for n in shape), "serial", 1, 0, True, False)
+            expected = self.digest(config, tuple(2 * n for n in shape), "serial", 1, 1, 0, True, False)
             if not expected.startswith("digest"):
                 print(f"FAILED {name}: {expected}")
                 wrong += 1
                 continue
             cases = self.cases(shape)
             before = wrong
-            for blocks, (executor, ranks), schedule, avx, kill in cases:
-                found = self.digest(config, blocks, executor, ranks, schedule, avx, kill)
+            for blocks, (executor, ranks, threads), schedule, avx, kill in cases:
+                found = self.digest(config, blocks, executor, ranks, threads, schedule, avx, kill)
                 if found != expected:
                     wrong += 1
-                    print(f"FAILED {name}: blocks {blocks}, {executor} {ranks}, schedule {schedule}, "
+                    print(f"FAILED {name}: blocks {blocks}, {executor} {ranks} x {threads}, schedule {schedule}, "
                           f"{'AVX' if avx else 'no AVX'}{', killed and resumed' if kill else ''}:\n{found}\nexpected\n{expected}")
             print(f"{name}: {len(cases)} ways, {'one digest' if wrong == before else 'DIFFERENT'}", flush=True)
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -1,6 +1,7 @@
 #include "petavox/io/bundle_source.hpp"
 
 #include "petavox/base/hash.hpp"
+#include "petavox/base/phase.hpp"
 #include "petavox/io/integer_columns.hpp"
 
 #include <algorithm>
@@ -48,6 +49,8 @@ void BundleSource::corrupt_chunk(const BundlePart& part, const Section& section,
 }
 
 void BundleSource::read_range(std::uint64_t offset, std::span<std::byte> into) const {
+  const PhaseScope reading{Phase::read};
+  count_stored_read(into.size());
   try {
     read(offset, into);
   } catch (const CorruptObject& error) {
@@ -67,6 +70,7 @@ void BundleSource::check(const BundlePart& part, const Section& section, std::si
 
 void BundleSource::fetch(const BundlePart& part, const Section& section, std::span<const std::size_t> chunks,
                          const Use& use) const {
+  const PhaseScope decoding{Phase::decode};
   Bytes buffer;
   for (std::size_t first = 0; first < chunks.size();) {
     const std::uint64_t begin = section.chunks[chunks[first]].offset;
@@ -97,6 +101,7 @@ void BundleSource::fetch(const BundlePart& part, const Section& section, std::sp
 void BundleSource::fetch_unpacked(const BundlePart& part, const Section& section,
                                   std::vector<std::size_t> chunks, const Unpack& unpack,
                                   const Use& use) const {
+  const PhaseScope decoding{Phase::decode};
   if (cache)
     std::erase_if(chunks, [&](std::size_t chunk) {
       const auto known = cache->find(cache_key(location, part, section, chunk));

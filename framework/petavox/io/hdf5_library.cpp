@@ -1,5 +1,6 @@
 #include "petavox/io/hdf5_library.hpp"
 
+#include "petavox/base/phase.hpp"
 #include "petavox/io/hdf5_filters.hpp"
 
 #include <cerrno>
@@ -78,7 +79,11 @@ herr_t refuse_external_link(const char*, const char*, const char*, const char*, 
 
 }  // namespace
 
-Lock::Lock() : lock_{library_mutex()} {
+Lock::Lock() : lock_{library_mutex(), std::try_to_lock} {
+  if (!lock_.owns_lock()) {
+    const PhaseScope waiting{Phase::wait};
+    lock_.lock();
+  }
   static const bool once = (initialise(), true);
   static_cast<void>(once);
 }

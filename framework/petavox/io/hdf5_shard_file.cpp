@@ -1,6 +1,7 @@
 #include "petavox/io/hdf5_shard_file.hpp"
 
 #include "petavox/base/checked.hpp"
+#include "petavox/base/phase.hpp"
 #include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/hdf5_petavox.hpp"
 
@@ -142,7 +143,11 @@ bool ShardFile::encoded_as(const Hdf5Codec& codec) const {
 Bytes ShardFile::read_stored(Index chunk) const {
   const StoredChunk& stored = chunks_[usize(chunk)];
   Bytes bytes(static_cast<std::size_t>(stored.size));
-  file_.read_exact_at(bytes, stored.offset);
+  {
+    const PhaseScope reading{Phase::read};
+    count_stored_read(stored.size);
+    file_.read_exact_at(bytes, stored.offset);
+  }
   if (checksum(bytes, chunk_key(fingerprint_, shard_, chunk)) != stored.checksum)
     throw CorruptObject{"the checksum of " + describe(chunk) +
                         " is wrong (its bytes are not what was written); " + run_again};

@@ -1,5 +1,6 @@
 #include "petavox/io/hdf5_volume.hpp"
 
+#include "petavox/base/phase.hpp"
 #include "petavox/io/chunk_cache.hpp"
 #include "petavox/io/chunk_copy.hpp"
 #include "petavox/io/corrupt_object.hpp"
@@ -43,6 +44,7 @@ class PlainVolume final : public Hdf5Volume {
 
  private:
   void read_chunks(Array& into) const {
+    const PhaseScope decoding{Phase::decode};
     const Extent chunk{(*d_.chunk)[1], (*d_.chunk)[2], (*d_.chunk)[3]};
     const Tiling tiling{domain(), chunk};
     const Index chunk_channels = (*d_.chunk)[0];
@@ -87,6 +89,7 @@ class PlainVolume final : public Hdf5Volume {
 
   // The stored chunk; nothing for one that was never written.
   std::optional<Bytes> fetch(Index group, Coord begin, const Box& what, unsigned& mask) const {
+    const PhaseScope reading{Phase::read};
     const std::array<hsize_t, 4> at{static_cast<hsize_t>(group * (*d_.chunk)[0]),
                                     static_cast<hsize_t>(begin.z), static_cast<hsize_t>(begin.y),
                                     static_cast<hsize_t>(begin.x)};
@@ -106,10 +109,13 @@ class PlainVolume final : public Hdf5Volume {
     if (H5Dread_chunk(d_.dataset.id(), H5P_DEFAULT, offset, &filter_mask, stored.data()) < 0)
       hdf5::fail(problem(), damaged);
     mask = filter_mask;
+    count_stored_read(size);
     return stored;
   }
 
   void read_through_library(Array& into) const {
+    const PhaseScope reading{Phase::read};
+    count_stored_read(into.bytes().size());
     const Box& box = into.box();
     const Extent shape = box.shape();
     const auto size = [](Index n) { return static_cast<hsize_t>(n); };

@@ -1,5 +1,6 @@
 #include "petavox/io/shard_set.hpp"
 
+#include "petavox/base/phase.hpp"
 #include "petavox/io/chunk_cache.hpp"
 #include "petavox/io/chunk_copy.hpp"
 #include "petavox/io/corrupt_object.hpp"
@@ -43,6 +44,7 @@ class ShardSetVolume::Impl {
   std::string name() const { return "the shards in " + directory_.string(); }
 
   void read(Array& into) {
+    const PhaseScope decoding{Phase::decode};
     check_read(into, spec_.dtype, spec_.channels, spec_.layout.domain, name());
     const Box box = into.box();
     if (box.empty()) return;

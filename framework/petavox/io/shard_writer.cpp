@@ -1,6 +1,7 @@
 #include "petavox/io/shard_writer.hpp"
 
 #include "petavox/base/checked.hpp"
+#include "petavox/base/phase.hpp"
 #include "petavox/io/chunk_copy.hpp"
 #include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/hdf5_chunked_file.hpp"
@@ -77,6 +78,7 @@ class Encoder {
 
  private:
   void store(const Array& piece, int channel, Coord position) {
+    const PhaseScope encoding{Phase::encode};
     const Box core = chunks_.core_of(position);
     const Box whole = Box::from(core.begin, spec_.layout.chunk_shape);
     // What of a chunk lies outside the volume is 0, not what the chunk before left.
@@ -85,6 +87,8 @@ class Encoder {
     const Bytes stored = hdf5::encode_chunk(raw_, spec_.codec, size_of(spec_.dtype));
     const Index number = static_cast<Index>(channel) * chunks_.count() + chunks_.block_at(position);
     table_[usize(number)] = checksum(stored, hdf5::chunk_key(spec_.fingerprint, shard_, number));
+    const PhaseScope writing{Phase::write};
+    count_stored_written(stored.size());
     file_.put_chunk(channel, Coord{} + (core.begin - core_.begin), stored);
   }
 
@@ -131,6 +135,7 @@ ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source
     result.digest += digest_part(piece);
     encoder.store(piece);
   }
+  const PhaseScope writing{Phase::write};
   file.put_table(hdf5::checksum_table, encoder.table());
   file.close();
 

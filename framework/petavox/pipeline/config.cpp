@@ -188,6 +188,8 @@ void read_run(const Value& root, RunConfig& config, Problems& problems) {
     params.reject_unknown();
   }
   Params params{section(root, "run", problems), "run", problems};
+  config.threads =
+      static_cast<int>(params.integer("threads", 1, {1, max_threads}, "tasks that a rank runs at once"));
   config.max_attempts =
       static_cast<int>(params.integer("max_attempts", 3, {1, 100}, "failures before a block is set aside"));
   config.lease_s =

@@ -24,6 +24,7 @@ namespace petavox {
 inline constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t max_config_nodes = 100'000;
 inline constexpr int max_config_depth = 32;
+inline constexpr int max_threads = 1024;
 
 /// A volume that is computed, not read: an EM-like phantom (stages/phantom).
 struct PhantomSource {
@@ -97,6 +98,7 @@ struct RunConfig {
   std::size_t memory_reduction_bytes = std::size_t{1024} << 20;
   std::size_t memory_chunk_cache_bytes = std::size_t{64} << 20;
 
+  int threads = 1;         ///< of a rank: tasks that it runs at once
   int max_attempts = 3;    ///< charges before a block is quarantined
   double lease_s = 600;    ///< silence after which a worker's task is given to another
   std::uint64_t seed = 0;  ///< of BlockContext::random

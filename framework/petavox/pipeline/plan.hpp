@@ -113,7 +113,7 @@ class Plan final : public TaskGraph {
   const std::string& canonical() const { return canonical_; }
 
   std::vector<StepCost> costs() const;
-  /// Largest peak of a task, plus caches: what a worker needs above its fixed base.
+  /// Of a rank above its fixed base: largest peak of a task for each of its threads, plus caches.
   double worker_bytes() const;
   double master_bytes() const;
   /// The pieces that a task's result is read from: the tasks it depends on.

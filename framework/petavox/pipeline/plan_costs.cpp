@@ -109,7 +109,7 @@ std::vector<StepCost> Plan::costs() const {
 double Plan::worker_bytes() const {
   double peak = 0;
   for (const StepCost& cost : costs()) peak = std::max(peak, cost.peak_task_bytes);
-  return peak + static_cast<double>(config_.memory_chunk_cache_bytes);
+  return peak * config_.threads + static_cast<double>(config_.memory_chunk_cache_bytes);
 }
 
 double Plan::master_bytes() const {

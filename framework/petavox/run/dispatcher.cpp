@@ -13,16 +13,16 @@ constexpr auto beat_interval = std::chrono::seconds{5};
 
 }  // namespace
 
-Dispatcher::Dispatcher(Communicator& comm, Master& master, LocalWorker* local)
-    : comm_{comm}, master_{master}, local_{local} {
-  if (local_ != nullptr) join(comm_.rank());
+Dispatcher::Dispatcher(Communicator& comm, Master& master, WorkerTeam* local)
+    : comm_{comm}, master_{master}, local_{local}, threads_{master.threads()} {
+  if (local_ != nullptr) join_all(comm_.rank());
 }
 
 void Dispatcher::run() {
   while (!master_.finished() && !master_.must_stop()) {
     listen(std::chrono::microseconds{200});
     hand_out();
-    for (const WorkerId given_up : master_.tick()) joined_.erase(static_cast<int>(given_up.value));
+    for (const WorkerId given_up : master_.tick()) joined_.erase(given_up);
     beat();
   }
   master_.commit();
@@ -52,8 +52,12 @@ bool Dispatcher::stop(int code) {
   return local_left;
 }
 
-void Dispatcher::join(int rank) {
-  if (joined_.insert(rank).second) master_.add_worker(WorkerId{rank});
+void Dispatcher::join(WorkerId worker) {
+  if (joined_.insert(worker).second) master_.add_worker(worker);
+}
+
+void Dispatcher::join_all(int rank) {
+  for (int thread = 0; thread < threads_; ++thread) join(worker_of(rank, thread, threads_));
 }
 
 void Dispatcher::listen(std::chrono::microseconds timeout) {
@@ -64,32 +68,45 @@ void Dispatcher::listen(std::chrono::microseconds timeout) {
       if (left_ != nullptr) left_->erase(rank);
       continue;
     }
+    const bool first_word = master_.heard(rank);
+    if (first_word && threads_ > 1 && left_ == nullptr) join_all(rank);
     // A worker that was given up and speaks again may work again; what it says of its old tasks is stale.
-    if (message->tag == wire::outcome)
-      for (const TaskOutcome& outcome : wire::decode_outcomes(message->bytes))
-        master_.report(WorkerId{rank}, outcome);
-    master_.alive(WorkerId{rank});
-    if (left_ == nullptr) join(rank);
+    if (message->tag == wire::outcome) {
+      std::span<const std::byte> body = message->bytes;
+      const WorkerId worker = wire::take_address(body);
+      if (worker.value < 0 || rank_of(worker, threads_) != rank) continue;
+      for (const TaskOutcome& outcome : wire::decode_outcomes(body)) master_.report(worker, outcome);
+      master_.alive(worker);
+      if (left_ == nullptr) join(worker);
+    } else if (threads_ == 1) {
+      // Said between two tasks. Of a rank of several threads it says nothing of any one of them.
+      master_.alive(worker_of(rank, 0, 1));
+      if (left_ == nullptr) join(worker_of(rank, 0, 1));
+    }
   }
   take_local();
 }
 
 void Dispatcher::take_local() {
   if (local_ == nullptr) return;
-  const WorkerId me{comm_.rank()};
-  const std::vector<TaskOutcome> outcomes = local_->take();
-  for (const TaskOutcome& outcome : outcomes) master_.report(me, outcome);
-  if (!outcomes.empty()) master_.alive(me);
+  for (const auto& [worker, outcomes] : local_->take()) {
+    for (const TaskOutcome& outcome : outcomes) master_.report(worker, outcome);
+    master_.alive(worker);
+  }
 }
 
 void Dispatcher::hand_out() {
   for (const WorkerId worker : master_.hungry()) {
     std::vector<Work> work = master_.work_for(worker);
     if (work.empty()) continue;
-    if (local_ != nullptr && worker.value == comm_.rank())
-      local_->give(std::move(work));
-    else
-      comm_.send(static_cast<int>(worker.value), wire::work, wire::encode(work));
+    const int rank = rank_of(worker, threads_);
+    if (local_ != nullptr && rank == comm_.rank()) {
+      local_->give(worker, std::move(work));
+      continue;
+    }
+    Bytes message = wire::encode(work);
+    wire::address(message, worker);
+    comm_.send(rank, wire::work, std::move(message));
   }
 }
 

@@ -12,17 +12,18 @@ namespace petavox {
 
 class Dispatcher {
  public:
-  /// `local`: the master rank's own worker, or nothing. All three must outlive the dispatcher.
-  Dispatcher(Communicator& comm, Master& master, LocalWorker* local);
+  /// `local`: the master rank's own workers, or nothing. All three must outlive the dispatcher.
+  Dispatcher(Communicator& comm, Master& master, WorkerTeam* local);
 
   /// Local. Until everything is done or the run must stop.
   void run();
-  /// Local. Collects the results of the tasks at hand and sends everybody away. False if this process's own
-  /// worker hangs.
+  /// Local. Collects the results of the tasks at hand and sends everybody away. False if one of this
+  /// process's own workers hangs.
   bool stop(int code);
 
  private:
-  void join(int rank);
+  void join(WorkerId worker);
+  void join_all(int rank);
   void listen(std::chrono::microseconds timeout);
   void take_local();
   void hand_out();
@@ -30,8 +31,9 @@ class Dispatcher {
 
   Communicator& comm_;
   Master& master_;
-  LocalWorker* local_;
-  std::set<int> joined_;
+  WorkerTeam* local_;
+  int threads_;  // of each rank
+  std::set<WorkerId> joined_;
   std::set<int>* left_ = nullptr;  // while stopping: who has not answered yet
   std::chrono::steady_clock::time_point last_beat_ = std::chrono::steady_clock::now();
 };

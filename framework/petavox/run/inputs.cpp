@@ -1,5 +1,7 @@
 #include "petavox/run/inputs.hpp"
 
+#include "petavox/base/phase.hpp"
+
 #include <system_error>
 
 #include <fmt/format.h>
@@ -83,6 +85,7 @@ std::unique_ptr<InputSet> InputSet::open(const RunConfig& config, const InputOpe
 }
 
 Array InputSet::read(int input, const Box& box) const {
+  const PhaseScope reading{Phase::read};
   const auto i = static_cast<std::size_t>(input);
   Array array{volumes_[i]->dtype(), box, infos_[i].domain, volumes_[i]->channels()};
   volumes_[i]->read(array);
@@ -92,6 +95,7 @@ Array InputSet::read(int input, const Box& box) const {
 
 std::optional<Array> InputSet::mask(const Box& box, const Box& domain, Extent factor) const {
   if (!mask_) return std::nullopt;
+  const PhaseScope reading{Phase::read};
   Array out{DType::u8, box, domain};
   const Box covered = mask_->domain();
   // A voxel counts by its first voxel of the main input.

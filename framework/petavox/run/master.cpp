@@ -236,6 +236,7 @@ void Master::blame_the_dead() {
 void Master::commit() {
   if (journal_.pending_bytes() == 0) return;
   if (before_commit_) before_commit_();
+  const ProfileScope timed{profile_, ProfileEvent::commit};
   journal_.commit();
   last_commit_ = Clock::now();
 }
@@ -335,16 +336,14 @@ std::vector<WorkerId> Master::tick() {
     last_look_ = time;
     if (journal_.superseded()) superseded_ = true;
     for (const auto& [worker, task] : scheduler_.expired(now())) {
-      const auto rank = static_cast<std::uint32_t>(worker.value);
-      const std::string text = fmt::format(
-          "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
-          plan_.describe(task), rank, plan_.config().lease_s);
-      charges_[task].push_back(rank);
-      journal_.lost({task, 0, rank});
-      errors_[task] = text + "; correct the stage, or raise run.lease_s";
-      if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);
-      log::warning(text + "; the task goes to another worker");
-      given_up.push_back(worker);
+      if (scheduler_.running(worker) != task) continue;  // given up with its rank
+      const int rank = rank_of(worker, threads());
+      if (threads() > 1 && silent(rank)) {
+        for (const WorkerId gone : give_up_rank(rank)) given_up.push_back(gone);
+      } else {
+        give_up_worker(worker, task);
+        given_up.push_back(worker);
+      }
     }
     show_progress(false);
   }

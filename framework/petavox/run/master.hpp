@@ -32,6 +32,11 @@ class Master {
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
   /// Call alive() too, once for all reports that came together.
   void report(WorkerId worker, const TaskOutcome& outcome);
+  /// Of each rank.
+  int threads() const { return plan_.config().threads; }
+  /// A message came from the rank. True if it is the first, or the first since the rank was given up as
+  /// silent.
+  bool heard(int rank) { return heard_.insert_or_assign(rank, now()).second; }
   /// The worker gave a sign of life: its lease starts again.
   void alive(WorkerId worker) { scheduler_.renew(worker, now()); }
 
@@ -42,6 +47,9 @@ class Master {
   void commit();
   /// Called before records are committed: makes durable what this process itself has appended to packs.
   void before_commit(std::function<void()> sync) { before_commit_ = std::move(sync); }
+
+  /// From now on commits are noted there; nullptr: nowhere.
+  void profile_to(ProfileLog* log) { profile_ = log; }
 
   bool finished() const { return scheduler_.finished(); }
   /// Work may turn up at the next call of work_for() though nothing is running.
@@ -72,6 +80,9 @@ class Master {
   Work work_of(const Assignment& assignment);
   void store_finals(RunReport& report, const InputSet& inputs);
   void list_failures(RunReport& report) const;
+  void give_up_worker(WorkerId worker, TaskId task);
+  std::vector<WorkerId> give_up_rank(int rank);
+  bool silent(int rank) const;
   void show_progress(bool last);
 
   const Plan& plan_;
@@ -79,12 +90,14 @@ class Master {
   OutputRoot root_;
   RunOptions options_;
   std::function<void()> before_commit_;
+  ProfileLog* profile_ = nullptr;
   JournalWriter journal_;
   ResultIndex index_;
   Scheduler scheduler_;
   std::vector<StepTotals> totals_;
   /// No earlier master can still be at work: what it left unfinished may be cleared away.
   bool predecessors_gone_ = false;
+  std::map<int, Instant> heard_;                          // rank -> when it last spoke
   std::map<TaskId, int> invalidations_;                   // in this launch
   std::map<TaskId, std::string> errors_;                  // last error of each task that failed
   std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches

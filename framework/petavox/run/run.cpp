@@ -19,6 +19,7 @@ struct Opening {
   std::int64_t code = 0;   ///< not 0: leave with this exit code
   std::int64_t begin = 0;  ///< 1: there is work
   std::uint64_t generation = 0;
+  std::int64_t threads = 0;  ///< of each rank
   Hash128 plan;
 };
 
@@ -27,6 +28,14 @@ Opening announce(Communicator& comm, const Opening& mine) {
   out.put(mine);
   const Bytes bytes = comm.broadcast(out.take(), master_rank);
   return ByteReader{bytes}.get<Opening>();
+}
+
+/// The log of the master's own thread, which runs no tasks.
+std::unique_ptr<ProfileLog> master_profile(const Workplace& place) {
+  if (!place.profile) return nullptr;
+  return std::make_unique<ProfileLog>(place.root, place.generation, "master",
+                                      static_cast<std::uint32_t>(place.rank), profile_master_thread,
+                                      place.plan);
 }
 
 RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, const RunOptions& options) {
@@ -39,13 +48,17 @@ RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, con
     }
     master = std::make_unique<Master>(plan, root, options);
   } catch (const Error& error) {
-    announce(comm, {static_cast<std::int64_t>(exit_code_of(error.code())), 0, 0, {}});
+    announce(comm, {static_cast<std::int64_t>(exit_code_of(error.code())), 0, 0, 0, {}});
     throw;
   }
-  announce(comm, {0, 1, master->generation(), plan.fingerprint()});
-  std::unique_ptr<LocalWorker> local;
+  announce(comm, {0, 1, master->generation(), plan.config().threads, plan.fingerprint()});
+  auto place = std::make_unique<Workplace>(plan, inputs, root, master->generation(), master_rank,
+                                           plan.config().threads, options.profile);
+  const auto profile = master_profile(*place);
+  master->profile_to(profile.get());
+  std::unique_ptr<WorkerTeam> local;
   if (options.master_works && comm.size() <= max_ranks_with_working_master)
-    local = std::make_unique<LocalWorker>(plan, inputs, root, master->generation());
+    local = std::make_unique<WorkerTeam>(*place);
   Dispatcher dispatcher{comm, *master, local.get()};
   dispatcher.run();
   // The code is not known before the results are collected; workers only need to know that they may leave.
@@ -56,6 +69,7 @@ RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, con
     report.must_exit_at_once = true;
     static_cast<void>(local.release());
     static_cast<void>(master.release());
+    static_cast<void>(place.release());
   }
   return report;
 }
@@ -68,8 +82,9 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
   Master master{plan, root, options};
   constexpr WorkerId me{master_rank};
   {
-    TaskRunner runner{plan, inputs, root, master.generation(), 0};
-    const WatchedSlots watched{runner.slots()};
+    Workplace place{plan, inputs, root, master.generation(), master_rank, 1, options.profile};
+    TaskRunner runner{place, 0};
+    master.profile_to(runner.profile());
     master.before_commit([&] { runner.sync(); });
     master.add_worker(me);
     while (!master.finished() && !master.must_stop()) {
@@ -86,6 +101,7 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
     }
     master.commit();
     master.before_commit({});
+    master.profile_to(nullptr);
   }
   return master.conclude(inputs, stop_requested());
 }
@@ -97,15 +113,29 @@ RunReport run_distributed(const Plan& plan, const InputSet& inputs, Communicator
   const Opening opening = announce(comm, {});
   report.exit_code = static_cast<ExitCode>(opening.code);
   if (opening.begin == 0) return report;
-  if (!(opening.plan == plan.fingerprint()))
-    throw Error{ErrorCode::config,
-                "rank " + std::to_string(comm.rank()) +
-                    " has another plan than rank 0 (the config or an input differs between hosts); use "
-                    "one shared file system"};
+  if (!(opening.plan == plan.fingerprint()) || opening.threads != plan.config().threads)
+    throw Error{
+        ErrorCode::config,
+        "rank " + std::to_string(comm.rank()) +
+            " has another plan than rank 0 (the config, run.threads or an input differs between hosts); "
+            "use one shared file system"};
   const OutputRoot root = OutputRoot::open(plan.config().output_dir.string());
-  WorkerCore core{plan, inputs, root, static_cast<std::uint32_t>(opening.generation),
-                  static_cast<std::uint32_t>(comm.rank())};
-  report.exit_code = static_cast<ExitCode>(serve_as_worker(comm, core));
+  auto place = std::make_unique<Workplace>(plan, inputs, root, static_cast<std::uint32_t>(opening.generation),
+                                           comm.rank(), plan.config().threads, options.profile);
+  if (place->threads == 1) {
+    WorkerCore core{*place, 0};
+    report.exit_code = static_cast<ExitCode>(serve_as_worker(comm, core));
+  } else {
+    auto team = std::make_unique<WorkerTeam>(*place);
+    const TeamOutcome outcome =
+        serve_as_team(comm, *team, std::chrono::duration<double>{plan.config().lease_s});
+    report.exit_code = static_cast<ExitCode>(outcome.code);
+    if (!outcome.all_left) {
+      report.must_exit_at_once = true;
+      static_cast<void>(team.release());
+      static_cast<void>(place.release());
+    }
+  }
   return report;
 }
 

@@ -17,6 +17,7 @@ struct RunOptions {
   bool retry_quarantined = false;   ///< give tasks that killed their workers another chance
   bool keep_packs = false;          ///< keep all intermediates, whatever the config says
   bool progress = true;             ///< progress lines on standard error
+  bool profile = false;             ///< every thread writes down what it does: see profile.hpp
   bool master_works = true;         ///< the master rank computes too where ranks are few
   std::uint64_t schedule_seed = 0;  ///< other than 0: shuffles the order of tasks (for `verify`)
 };

@@ -151,7 +151,7 @@ std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoo
                             root.path())};
   if (newest_generation(root) == 0) {
     // Without a journal nothing that lies here is the result of anything.
-    for (const char* directory : {"packs", "index", "running"})
+    for (const char* directory : {"packs", "index", "running", "profile"})
       if (!root.list(directory).empty()) root.remove_tree(directory);
     for (const StepPlan& step : plan.steps())
       if (step.kind == StepKind::store) {

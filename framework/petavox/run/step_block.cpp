@@ -1,6 +1,7 @@
 #include "petavox/run/step_block.hpp"
 
 #include "petavox/base/check.hpp"
+#include "petavox/base/phase.hpp"
 
 #include <fmt/format.h>
 
@@ -206,6 +207,7 @@ LabelTable make_label_table(const LabelArray& labels, const Box& core) {
 
 Bytes StepOutputs::pack(std::uint64_t key, const InputSet& inputs, const CodecOptions& image_codec,
                         const CodecOptions& label_codec) {
+  const PhaseScope encoding{Phase::encode};
   BundleWriter bundle{key};
   std::size_t number = 0;
   for (const WriteEdge& write : step_.writes) {

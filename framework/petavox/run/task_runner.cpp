@@ -61,27 +61,66 @@ ShardSpec shard_spec_of(const Plan& plan, const StepPlan& step) {
   return spec;
 }
 
-TaskRunner::TaskRunner(const Plan& plan, const InputSet& inputs, const OutputRoot& root,
-                       std::uint32_t generation, std::uint32_t writer)
-    : plan_{plan},
-      inputs_{inputs},
-      root_{root},
-      store_{plan, root, plan.config().memory_chunk_cache_bytes},
-      data_{plan_, inputs_, store_},
-      pack_{root, generation, writer},
-      slots_{root, generation, writer} {}
+Workplace::Workplace(const Plan& plan_, const InputSet& inputs_, OutputRoot root_, std::uint32_t generation_,
+                     int rank_, int threads_, bool profile_)
+    : plan{plan_},
+      inputs{inputs_},
+      root{std::move(root_)},
+      generation{generation_},
+      rank{rank_},
+      threads{threads_},
+      profile{profile_},
+      store{plan, root, plan.config().memory_chunk_cache_bytes},
+      data{plan, inputs, store},
+      slots{root, generation, static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(threads)},
+      watched{slots} {}
+
+TaskRunner::TaskRunner(Workplace& place, int thread)
+    : plan_{place.plan},
+      inputs_{place.inputs},
+      root_{place.root},
+      store_{place.store},
+      data_{place.data},
+      slots_{place.slots},
+      slot_{static_cast<std::uint32_t>(thread)},
+      reduction_bytes_{plan_.config().memory_reduction_bytes / static_cast<std::size_t>(place.threads)},
+      pack_{root_, place.generation,
+            static_cast<std::uint32_t>(worker_of(place.rank, thread, place.threads).value)} {
+  if (place.profile)
+    profile_.emplace(root_, place.generation, std::to_string(pack_.writer()),
+                     static_cast<std::uint32_t>(place.rank), slot_, plan_);
+}
 
 void TaskRunner::sync() {
-  pack_.sync();
+  {
+    const ProfileScope timed{profile(), ProfileEvent::sync};
+    pack_.sync();
+  }
   synced_bytes_ = pack_.size_bytes();
+  // What is reported is in the profile too.
+  if (profile_) profile_->flush();
 }
 
 TaskOutcome TaskRunner::run(const Work& work) {
+  if (!profile_) return attempt(work);
+  profile_->begin_task(!plan_.tiny(work.task));
+  const TaskOutcome outcome = attempt(work);
+  ProfileRecord record;
+  record.task = work.task;
+  record.attempt = static_cast<std::uint64_t>(work.attempt);
+  record.outcome = static_cast<std::uint64_t>(outcome.kind);
+  record.bytes_read = outcome.bytes_read;
+  record.bytes_written = outcome.bytes_written;
+  profile_->end_task(record);
+  return outcome;
+}
+
+TaskOutcome TaskRunner::attempt(const Work& work) {
   TaskOutcome outcome;
   outcome.task = work.task;
   outcome.attempt = work.attempt;
   const auto start = std::chrono::steady_clock::now();
-  slots_.start(0, work.task, static_cast<std::uint32_t>(work.attempt));
+  slots_.start(slot_, work.task, static_cast<std::uint32_t>(work.attempt));
   const auto fail = [&](OutcomeKind kind, const std::string& text, bool retryable) {
     outcome.kind = kind;
     outcome.text = fmt::format("{}: {}", plan_.describe(work.task), text);
@@ -92,6 +131,8 @@ TaskOutcome TaskRunner::run(const Work& work) {
     const Bytes bundle = execute(work, results, outcome);
     if (outcome.kind == OutcomeKind::done) {
       try {
+        const PhaseScope writing{Phase::write};
+        count_stored_written(bundle.size());
         outcome.location = pack_.append(bundle);
       } catch (const Error& error) {
         throw StorageFailure{error};
@@ -115,7 +156,7 @@ TaskOutcome TaskRunner::run(const Work& work) {
          "petavox::Error or another std::exception",
          true);
   }
-  slots_.finish(0);
+  slots_.finish(slot_);
   outcome.nanoseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
   return outcome;
@@ -170,7 +211,7 @@ Bytes TaskRunner::up(const StepPlan& step, TaskId task, const ResultLookup& resu
   context.box = step.tree.box(task.index);
   context.domain = step.tiling.domain();
   context.voxel_size_nm = step.setup.voxel_size_nm;
-  context.memory_bytes = plan_.config().memory_reduction_bytes;
+  context.memory_bytes = reduction_bytes_;
   context.scratch_dir = root_.path_of("scratch");
   NodeResult node;
   if (step.tree.is_leaf(task.index)) {
@@ -190,6 +231,7 @@ Bytes TaskRunner::up(const StepPlan& step, TaskId task, const ResultLookup& resu
     for (std::size_t i = 0; i < children.size(); ++i) children[i].state = states[i];
     node = step.reduction->node(children, context);
   }
+  const PhaseScope encoding{Phase::encode};
   BundleWriter bundle{bundle_key(step, task.index)};
   bundle.add_blob(state_part, node.state);
   bundle.add_blob(assignments_part, encode_assignments(node.assignments));
@@ -211,8 +253,10 @@ Bytes TaskRunner::down(const StepPlan& step, TaskId task, const ResultLookup& re
   store_.with({step.up, node}, results, [&](const BundleReader& reader) {
     assignments = decode_assignments(reader.blob(assignments_part));
   });
+  const NameValues values = compose(assignments, parent);
+  const PhaseScope encoding{Phase::encode};
   BundleWriter bundle{bundle_key(step, task.index)};
-  bundle.add_blob(values_part, encode_values(compose(assignments, parent)));
+  bundle.add_blob(values_part, encode_values(values));
   return bundle.finish();
 }
 
@@ -231,6 +275,7 @@ Bytes TaskRunner::resolve(const StepPlan& step, TaskId task, const ResultLookup&
   const NameValues values = compose(assignments, parent);
   LabelTable table = read_label_table(data_, results, step.reads.front().volume, task.index);
   for (Name& name : table.names) name = value_of(values, name);
+  const PhaseScope encoding{Phase::encode};
   BundleWriter bundle{bundle_key(step, task.index)};
   bundle.add_label_table(values_part, table);
   return bundle.finish();

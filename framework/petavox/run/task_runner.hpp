@@ -6,8 +6,12 @@
 #include "petavox/io/journal.hpp"
 #include "petavox/io/running_slots.hpp"
 #include "petavox/io/shard_layout.hpp"
+#include "petavox/run/profile_log.hpp"
+#include "petavox/run/stop.hpp"
 #include "petavox/run/volume_access.hpp"
+#include "petavox/run/worker_id.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,20 +54,41 @@ struct StoredShard {
   static StoredShard decode(std::span<const std::byte> bytes);
 };
 
+/// What the task runners of one rank share; outlives them. Thread-safe.
+struct Workplace {
+  /// Makes the slot file running/<generation>.<rank>, with a slot for each thread.
+  Workplace(const Plan& plan_, const InputSet& inputs_, OutputRoot root_, std::uint32_t generation_,
+            int rank_, int threads_, bool profile_);
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+
+  const Plan& plan;
+  const InputSet& inputs;
+  OutputRoot root;
+  std::uint32_t generation;
+  int rank, threads;
+  bool profile;  ///< every runner writes a ProfileLog
+  ObjectStore store;
+  DataAccess data;
+  RunningSlots slots;
+  WatchedSlots watched;
+};
+
 class TaskRunner {
  public:
-  /// Opens the pack packs/<generation>.<writer> and the slot file running/<generation>.<writer>.
-  TaskRunner(const Plan& plan, const InputSet& inputs, const OutputRoot& root, std::uint32_t generation,
-             std::uint32_t writer);
+  /// Opens the pack packs/<generation>.<worker>. One runner for each thread of the workplace.
+  TaskRunner(Workplace& place, int thread);
 
   TaskOutcome run(const Work& work);
   /// Makes all results so far durable: before they are reported. Throws Error{io} or {resource}.
   void sync();
   /// Bytes appended since the last sync.
   std::uint64_t unsynced_bytes() const { return pack_.size_bytes() - synced_bytes_; }
-  RunningSlots& slots() { return slots_; }
+  /// Nothing if the run is not profiled.
+  ProfileLog* profile() { return profile_ ? &*profile_ : nullptr; }
 
  private:
+  TaskOutcome attempt(const Work& work);
   Bytes execute(const Work& work, const ResultLookup& results, TaskOutcome& outcome);
   Bytes map(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome);
   Bytes up(const StepPlan& step, TaskId task, const ResultLookup& results, TaskOutcome& outcome);
@@ -74,11 +99,14 @@ class TaskRunner {
 
   const Plan& plan_;
   const InputSet& inputs_;
-  OutputRoot root_;
-  ObjectStore store_;
-  DataAccess data_;
+  const OutputRoot& root_;
+  const ObjectStore& store_;
+  const DataAccess& data_;
+  RunningSlots& slots_;
+  std::uint32_t slot_;
+  std::size_t reduction_bytes_;
   PackWriter pack_;
-  RunningSlots slots_;
+  std::optional<ProfileLog> profile_;
   std::uint64_t synced_bytes_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "petavox/run/volume_access.hpp"
 
+#include "petavox/base/phase.hpp"
+
 #include <unordered_map>
 
 namespace petavox {
@@ -51,6 +53,7 @@ LabelTable read_label_table(const DataAccess& data, const ResultLookup& results,
 }
 
 LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int volume, const Box& box) {
+  const PhaseScope decoding{Phase::decode};
   const VolumePlan& v = data.plan.volume(volume);
   check_box(v, box);
   LabelArray out{Array{DType::u32, box, v.domain}, {}};
@@ -87,6 +90,7 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
 }
 
 Array read_voxels(const DataAccess& data, const ResultLookup& results, int volume, const Box& box) {
+  const PhaseScope decoding{Phase::decode};
   const VolumePlan& v = data.plan.volume(volume);
   check_box(v, box);
   if (v.input >= 0) return data.inputs.read(v.input, box);

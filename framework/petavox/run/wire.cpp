@@ -1,5 +1,7 @@
 #include "petavox/run/wire.hpp"
 
+#include <algorithm>
+
 namespace petavox::wire {
 namespace {
 
@@ -97,6 +99,18 @@ std::vector<TaskOutcome> decode_outcomes(std::span<const std::byte> bytes) {
     o.text = in.get_text();
   }
   return list;
+}
+
+void address(Bytes& message, WorkerId worker) {
+  const auto bytes = std::as_bytes(std::span{&worker.value, 1});
+  message.insert(message.end(), bytes.begin(), bytes.end());
+}
+
+WorkerId take_address(std::span<const std::byte>& message) {
+  const std::size_t body = message.size() - std::min(message.size(), sizeof(WorkerId));
+  const auto worker = ByteReader{message.subspan(body)}.get<WorkerId>();
+  message = message.first(body);
+  return worker;
 }
 
 Bytes encode_code(int code) {

@@ -48,6 +48,11 @@ std::vector<TaskOutcome> WorkerCore::take_results() {
 
 int serve_as_worker(Communicator& comm, WorkerCore& core) {
   constexpr int master = 0;
+  const auto report = [&] {
+    Bytes message = wire::encode(core.take_results());
+    wire::address(message, worker_of(comm.rank(), 0, 1));
+    comm.send(master, wire::outcome, std::move(message));
+  };
   comm.send(master, wire::hello, {});
   auto last_heard = Clock::now();
   while (true) {
@@ -57,20 +62,22 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
       if (message->from != master) continue;
       last_heard = Clock::now();
       if (message->tag == wire::work) {
-        core.add(wire::decode_work(message->bytes));
+        std::span<const std::byte> body = message->bytes;
+        wire::take_address(body);
+        core.add(wire::decode_work(body));
         break;
       }
       if (message->tag == wire::beat) comm.send(master, wire::beat, {});
       if (message->tag == wire::stop) {
         core.drop_queue();
-        if (core.has_results()) comm.send(master, wire::outcome, wire::encode(core.take_results()));
+        if (core.has_results()) report();
         comm.send(master, wire::stop, {});
         comm.flush(std::chrono::seconds{5});
         return wire::decode_code(message->bytes);
       }
     }
     core.run_one();
-    if (core.due()) comm.send(master, wire::outcome, wire::encode(core.take_results()));
+    if (core.due()) report();
     if (core.idle() && Clock::now() - last_heard > max_silence) {
       log::error(
           "the master has been silent for too long (it is gone); run the same command again to resume");
@@ -80,9 +87,7 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
   }
 }
 
-LocalWorker::LocalWorker(const Plan& plan, const InputSet& inputs, const OutputRoot& root,
-                         std::uint32_t generation)
-    : core_{plan, inputs, root, generation, 0}, thread_{[this] { loop(); }} {}
+LocalWorker::LocalWorker(Workplace& place, int thread) : core_{place, thread}, thread_{[this] { loop(); }} {}
 
 LocalWorker::~LocalWorker() {
   stop(std::chrono::milliseconds{0});

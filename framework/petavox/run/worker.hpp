@@ -3,13 +3,13 @@
 // worker ranks (over a communicator) and by the master's own thread.
 
 #include "petavox/comm/communicator.hpp"
-#include "petavox/run/stop.hpp"
 #include "petavox/run/task_runner.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -18,9 +18,7 @@ namespace petavox {
 /// Not synchronised.
 class WorkerCore {
  public:
-  WorkerCore(const Plan& plan, const InputSet& inputs, const OutputRoot& root, std::uint32_t generation,
-             std::uint32_t writer)
-      : runner_{plan, inputs, root, generation, writer}, watched_{runner_.slots()} {}
+  WorkerCore(Workplace& place, int thread) : runner_{place, thread} {}
 
   void add(std::vector<Work> work) {
     for (Work& w : work) queue_.push_back(std::move(w));
@@ -38,19 +36,19 @@ class WorkerCore {
 
  private:
   TaskRunner runner_;
-  WatchedSlots watched_;
   std::deque<Work> queue_;
   std::vector<TaskOutcome> finished_;
   std::chrono::steady_clock::time_point oldest_{};
 };
 
-/// Local. The loop of a worker rank: until the master says stop. Returns the exit code that the master sent.
+/// Local. The loop of a rank with one worker: until the master says stop. Returns the exit code that the
+/// master sent.
 int serve_as_worker(Communicator& comm, WorkerCore& core);
 
-/// The master rank's own worker, in a thread. Thread-safe.
+/// A worker in a thread of its own. Thread-safe.
 class LocalWorker {
  public:
-  LocalWorker(const Plan& plan, const InputSet& inputs, const OutputRoot& root, std::uint32_t generation);
+  LocalWorker(Workplace& place, int thread);
   /// Waits for the task at hand.
   ~LocalWorker();
   void give(std::vector<Work> work);
@@ -73,5 +71,30 @@ class LocalWorker {
   bool stopping_ = false, stopped_ = false;
   std::thread thread_;
 };
+
+/// The workers of one rank, each in a thread of its own. Thread-safe.
+class WorkerTeam {
+ public:
+  /// As many as the workplace has threads.
+  explicit WorkerTeam(Workplace& place);
+  /// Expects a worker of this rank.
+  void give(WorkerId worker, std::vector<Work> work);
+  /// What each has finished since the last call. Throws what stopped a thread.
+  std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> take();
+  /// As LocalWorker::stop(), of all.
+  bool stop(std::chrono::milliseconds timeout);
+
+ private:
+  int rank_, threads_;
+  std::vector<std::unique_ptr<LocalWorker>> workers_;
+};
+
+/// Local. The loop of a rank with several workers: this thread only carries messages. Also gives signs of
+/// life every quarter of `lease`, so that the master can tell a worker that hangs from a rank that has died.
+struct TeamOutcome {
+  int code = 0;          ///< that the master sent
+  bool all_left = true;  ///< false: a stage never returned, and its thread holds the workplace
+};
+TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::duration<double> lease);
 
 }  // namespace petavox

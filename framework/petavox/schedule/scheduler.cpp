@@ -47,10 +47,9 @@ void Scheduler::Impl::restore(TaskId task, TaskState state, int charges, int cha
 }
 
 void Scheduler::Impl::set_suspects(std::vector<TaskId> suspects) {
-  PETAVOX_ASSERT(!started_);
   for (const TaskId& task : suspects) {
     check_task(task);
-    if (code(task) == TaskCode::pending) suspects_.insert(task);
+    if (code(task) == TaskCode::pending || code(task) == TaskCode::live) suspects_.insert(task);
   }
 }
 
@@ -146,6 +145,7 @@ void Scheduler::restore(TaskId task, TaskState state, int charges, int charged_w
 }
 void Scheduler::set_suspects(std::vector<TaskId> suspects) { impl_->set_suspects(std::move(suspects)); }
 void Scheduler::add_worker(WorkerId worker) { impl_->add_worker(worker); }
+std::optional<TaskId> Scheduler::running(WorkerId worker) const { return impl_->running(worker); }
 Verdict Scheduler::lost(WorkerId worker, std::optional<TaskId> charged) {
   return impl_->lost(worker, charged);
 }

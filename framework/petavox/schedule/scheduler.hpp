@@ -89,8 +89,8 @@ class Scheduler {
   /// State done, quarantined, or pending with `charges` failures so far (on `charged_workers` different
   /// ranks). Tasks not mentioned are pending. Any order.
   void restore(TaskId task, TaskState state, int charges = 0, int charged_workers = 1);
-  /// Tasks that were running when a launch died: until each is resolved they run one at a time with nothing
-  /// else in flight, so that the next death names its cause.
+  /// Tasks that were running when a launch, or a process of this one, died: until each is resolved they run
+  /// one at a time with nothing else in flight, so that the next death names its cause. At any time.
   void set_suspects(std::vector<TaskId> suspects);
 
   // ---- workers ----
@@ -134,6 +134,8 @@ class Scheduler {
   void renew(WorkerId worker, Instant now);
   /// Workers whose first task in flight is older than the lease. Reported again until something is done.
   std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
+  /// What the worker runs: the first of the tasks that it holds.
+  std::optional<TaskId> running(WorkerId worker) const;
 
   // ---- questions ----
 

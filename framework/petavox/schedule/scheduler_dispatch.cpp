@@ -305,6 +305,12 @@ std::vector<std::pair<WorkerId, TaskId>> Scheduler::Impl::expired(Instant now) {
   return late;
 }
 
+std::optional<TaskId> Scheduler::Impl::running(WorkerId id) const {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || found->second.held.empty()) return std::nullopt;
+  return found->second.held.front().task;
+}
+
 bool Scheduler::Impl::stalled() {
   start();
   if (finished() || workers_.empty() || executions_ > 0 || num_ready_ > 0 || searching()) return false;

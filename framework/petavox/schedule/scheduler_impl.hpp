@@ -112,6 +112,7 @@ class Scheduler::Impl {
   std::optional<Assignment> straggler(WorkerId id, Instant now);
   void renew(WorkerId id, Instant now);
   std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
+  std::optional<TaskId> running(WorkerId id) const;
   bool searching() const;
   bool stalled();
 

@@ -85,6 +85,20 @@ TEST(Wire, CodesRoundTrip) {
   for (const int code : {0, 3, 75, -1}) EXPECT_EQ(wire::decode_code(wire::encode_code(code)), code);
 }
 
+TEST(Wire, AddressesComeBackAndAreMissed) {
+  Bytes message = wire::encode(some_work());
+  const std::size_t size = message.size();
+  wire::address(message, WorkerId{1234567890123});
+  std::span<const std::byte> body = message;
+  EXPECT_EQ(wire::take_address(body), WorkerId{1234567890123});
+  EXPECT_EQ(body.size(), size);
+  EXPECT_EQ(wire::decode_work(body).size(), some_work().size());
+  for (std::size_t n = 0; n < sizeof(WorkerId); ++n) {
+    std::span<const std::byte> rest = std::span{message}.first(n);
+    EXPECT_THROW(wire::take_address(rest), Error) << n;
+  }
+}
+
 template <class Decode>
 bool refused(Decode decode, std::span<const std::byte> bytes) {
   try {

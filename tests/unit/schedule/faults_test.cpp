@@ -303,6 +303,35 @@ TEST(SchedulerFaults, suspects_run_one_at_a_time_before_anything_else) {
   EXPECT_EQ(scheduler.next(bob, now).size(), 2U);
 }
 
+// A process with two workers has died while a third works elsewhere.
+TEST(SchedulerFaults, suspects_of_a_running_launch_wait_for_what_is_in_flight_and_then_run_alone) {
+  const ListGraph graph{{{{}, {}, {}, {}, {}}}};
+  Scheduler scheduler{graph, {.prefetch = 1, .run_length = 1}};
+  for (const WorkerId worker : {alice, bob, carol}) scheduler.add_worker(worker);
+  EXPECT_EQ(scheduler.running(alice), std::nullopt);
+  for (const WorkerId worker : {alice, bob, carol}) ASSERT_EQ(scheduler.next(worker, now).size(), 1U);
+  const TaskId first = *scheduler.running(alice), second = *scheduler.running(bob),
+               other = *scheduler.running(carol);
+  scheduler.lost(alice);
+  scheduler.lost(bob);
+  EXPECT_EQ(scheduler.running(alice), std::nullopt);
+  scheduler.set_suspects({first, second});
+  EXPECT_TRUE(scheduler.next(carol, now).empty());
+  EXPECT_EQ(scheduler.succeeded(carol, other, 1), Acceptance::accepted);
+  std::set<TaskId> alone;
+  for (int i = 0; i < 2; ++i) {
+    const auto given = scheduler.next(carol, now);
+    ASSERT_EQ(given.size(), 1U);
+    EXPECT_TRUE(scheduler.next(carol, now).empty());
+    alone.insert(given[0].task);
+    EXPECT_EQ(scheduler.succeeded(carol, given[0].task, given[0].attempt), Acceptance::accepted);
+  }
+  EXPECT_EQ(alone, (std::set<TaskId>{first, second}));
+  scheduler.add_worker(alice);
+  EXPECT_EQ(scheduler.next(carol, now).size(), 1U);
+  EXPECT_EQ(scheduler.next(alice, now).size(), 1U);
+}
+
 TEST(SchedulerFaults, a_suspect_that_kills_every_rank_is_quarantined) {
   const auto graph = single();
   Scheduler scheduler{graph, {.max_attempts = 3}};

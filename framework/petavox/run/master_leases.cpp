@@ -1,0 +1,53 @@
+// Workers that no longer answer: which task is to blame.
+
+#include "petavox/base/log.hpp"
+#include "petavox/run/master.hpp"
+
+#include <fmt/format.h>
+
+namespace petavox {
+
+void Master::give_up_worker(WorkerId worker, TaskId task) {
+  const int rank = rank_of(worker, threads());
+  const std::string text = fmt::format(
+      "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
+      plan_.describe(task), rank, plan_.config().lease_s);
+  charges_[task].push_back(static_cast<std::uint32_t>(rank));
+  journal_.lost({task, 0, static_cast<std::uint32_t>(rank)});
+  errors_[task] = text + "; correct the stage, or raise run.lease_s";
+  if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);
+  log::warning(text + "; the task goes to another worker");
+}
+
+// A rank of several threads that says nothing at all is dead, and each of its tasks may have killed it: no
+// one is charged, and each runs once more with nothing beside it.
+std::vector<WorkerId> Master::give_up_rank(int rank) {
+  std::vector<WorkerId> workers;
+  std::vector<TaskId> suspects;
+  for (int thread = 0; thread < threads(); ++thread) {
+    const WorkerId worker = worker_of(rank, thread, threads());
+    workers.push_back(worker);
+    if (const auto task = scheduler_.running(worker)) suspects.push_back(*task);
+  }
+  if (suspects.size() == 1) {
+    for (const WorkerId worker : workers)
+      if (scheduler_.running(worker)) give_up_worker(worker, suspects.front());
+  } else {
+    log::warning(
+        fmt::format("rank {} is silent (it has died or is stopped); its {} tasks run again, one at a time",
+                    rank, suspects.size()));
+  }
+  for (const WorkerId worker : workers) scheduler_.lost(worker);
+  heard_.erase(rank);
+  if (suspects.size() > 1) scheduler_.set_suspects(std::move(suspects));
+  return workers;
+}
+
+// The master's own rank never is. Others speak every quarter of a lease at least.
+bool Master::silent(int rank) const {
+  const auto found = heard_.find(rank);
+  return found != heard_.end() &&
+         now() - found->second > Instant{static_cast<std::int64_t>(plan_.config().lease_s * 0.5e6)};
+}
+
+}  // namespace petavox
