@@ -92,8 +92,11 @@ TEST_F(Warp, PiecesOfAnySizeGiveTheSamePixelsAndStayWithinWhatIsHeld) {
 TEST_F(Warp, TheBoundThatStagesDeclareHoldsATileOfAnyRotation) {
   // A tile turned by 45 degrees and stretched by a fifth is read at once.
   const double c = 0.70711 * 1.2;
-  const Mapping turned{
-      {c, -c, 1000, c, c, 1000}, FieldSection{std::as_const(field).view<std::int32_t>(), 0, 16}, 16, 1, false};
+  const Mapping turned{{c, -c, 1000, c, c, 1000},
+                       FieldSection{std::as_const(field).view<std::int32_t>(), 0, 16},
+                       16,
+                       1,
+                       false};
   const Box big = Box::from({0, -4000, -4000}, {1, 8000, 8000});
   int pieces = 0;
   Array out{DType::u8, Box::from({0, 0, 0}, {1, 256, 256})};
