@@ -2,9 +2,13 @@
 // format, prefetch and back-off, on tasks that do nothing.
 //
 //   mpirun -n N master_bench DIRECTORY [options]        or with --loopback N instead of mpirun
-//     --blocks N    blocks of each of the four steps (default 250000)
+//     --blocks N    blocks of each step (default 250000)
+//     --steps N     steps of the chain (default 4)
 //     --halo        each task reads the 27 blocks round its own
 //     --work        workers run the real task runner on blocks of 64 voxels; else they answer at once
+//     --seconds N   stops then
+//     --resume      no workers: writes the journal of a run whose maps are all done, and times the start of a
+//                   master from it, then from a snapshot
 //
 // Columns: tasks, tasks a second, CPU of the master's thread a task, growth of the process a block.
 
@@ -24,6 +28,7 @@
 #include <ctime>
 #include <fstream>
 #include <string>
+#include <thread>
 
 namespace petavox::bench {
 namespace {
@@ -31,8 +36,8 @@ namespace {
 struct Options {
   std::string directory;
   Index blocks = 250'000;
-  int loopback = 0;
-  bool halo = false, work = false;
+  int loopback = 0, steps = 4, seconds = 0;
+  bool halo = false, work = false, resume = false;
 };
 
 double thread_seconds() {
@@ -95,7 +100,7 @@ World make_world(const Options& options) {
   std::string text = "petavox: 1\ninput: {path: raw.h5, dataset: /raw}\noutput: {dir: " + options.directory +
                      "/master_bench, final: {chunk_shape: [64, 64, 64], shard_shape: [4096, 4096, 4096]}}\n" +
                      "blocks: {shape: [4, 4, 4]}\nstages:\n";
-  for (int i = 1; i <= 4; ++i)
+  for (int i = 1; i <= options.steps; ++i)
     text += "  s" + std::to_string(i) + ": {stage: " + stage +
             ", reads: {image: " + (i == 1 ? "input" : "v" + std::to_string(i - 1)) + "}, writes: {image: v" +
             std::to_string(i) + "}}\n";
@@ -150,20 +155,66 @@ void lead(Communicator& comm, const Options& options, const World& world) {
   ByteWriter opening;
   opening.put(static_cast<std::uint64_t>(master.generation()));
   (void)comm.broadcast(opening.take(), 0);
-  Index tasks = 0;
-  for (int s = 0; s < world.plan->num_steps(); ++s) tasks += world.plan->num_tasks(s);
+  std::thread timer;
+  if (options.seconds > 0)
+    timer = std::thread{[&] {
+      std::this_thread::sleep_for(std::chrono::seconds{options.seconds});
+      request_stop(true);
+    }};
   Dispatcher dispatcher{comm, master, nullptr};
   const double wall = wall_seconds(), cpu = thread_seconds();
   dispatcher.run();
   const double seconds = wall_seconds() - wall, used = thread_seconds() - cpu;
+  const double grown = private_bytes() - memory;
   (void)dispatcher.stop(0);
+  if (timer.joinable()) timer.join();
+  const Index tasks = master.tasks_run();
   std::printf(
       "%-8s %-5s %-5s workers %d  %9lld tasks  %9.0f tasks/s  master %5.2f us CPU a task  %5.2f bytes a "
       "block\n",
       options.loopback > 0 ? "loopback" : "MPI", options.work ? "work" : "echo", options.halo ? "halo" : "",
       comm.size() - 1, static_cast<long long>(tasks), static_cast<double>(tasks) / seconds,
-      1e6 * used / static_cast<double>(tasks),
-      (private_bytes() - memory) / static_cast<double>(world.plan->num_tasks(0)));
+      1e6 * used / static_cast<double>(tasks), grown / static_cast<double>(world.plan->num_tasks(0)));
+}
+
+void write_finished_journal(const OutputRoot& root, const Plan& plan) {
+  JournalHeader header;
+  header.plan = plan.fingerprint();
+  for (const StepPlan& step : plan.steps()) header.steps.push_back(step.fingerprint);
+  JournalWriter journal = JournalWriter::acquire(root, header);
+  std::uint64_t n = 0;
+  for (int s = 0; s < plan.num_steps(); ++s) {
+    if (plan.step(s).kind != StepKind::map) continue;
+    const std::uint32_t writer = writer_of(0, static_cast<std::uint32_t>(s));
+    (void)root.create_new(pack_name(1, writer));
+    for (Index k = 0; k < plan.num_tasks(s); ++k, ++n) {
+      journal.done({{s, plan.in_order(s, k)}, 1, 0, {1, writer, n * 200, 200, mix64(n)}, {}, 1000, 0, 0});
+      if (n % 65536 == 0) journal.commit();
+    }
+  }
+  journal.commit();
+}
+
+void resume(const Options& options) {
+  const World world = make_world(options);
+  const OutputRoot root = OutputRoot::create(world.config.output_dir.string());
+  RunOptions run;
+  run.progress = false;
+  if (prepare_run_directory(*world.plan, root, run)) throw std::runtime_error{"nothing to do"};
+  write_finished_journal(root, *world.plan);
+  for (const char* from : {"journal", "snapshot"}) {
+    const double memory = private_bytes(), wall = wall_seconds(), cpu = thread_seconds();
+    Master master{*world.plan, root, run};
+    std::printf("start from a %-8s of %lld finished tasks: %7.2f s, %7.2f s CPU, %5.2f bytes a block\n", from,
+                static_cast<long long>(master.tasks_resumed()), wall_seconds() - wall, thread_seconds() - cpu,
+                (private_bytes() - memory) / static_cast<double>(world.plan->num_tasks(0)));
+    const double before = wall_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds{60});
+    (void)master.tick();
+    if (std::string{from} == "journal")
+      std::printf("writing the snapshot: %7.2f s\n", wall_seconds() - before);
+    std::fflush(stdout);
+  }
 }
 
 int run(Communicator& comm, const Options& options) {
@@ -196,6 +247,12 @@ Options parse(int argc, char** argv) {
       options.blocks = std::atoll(argv[++i]);
     else if (word == "--loopback" && i + 1 < argc)
       options.loopback = std::atoi(argv[++i]);
+    else if (word == "--steps" && i + 1 < argc)
+      options.steps = std::atoi(argv[++i]);
+    else if (word == "--seconds" && i + 1 < argc)
+      options.seconds = std::atoi(argv[++i]);
+    else if (word == "--resume")
+      options.resume = true;
     else if (word == "--halo")
       options.halo = true;
     else if (word == "--work")
@@ -213,8 +270,14 @@ int main(int argc, char** argv) {
   using namespace petavox;
   const bench::Options options = bench::parse(argc, argv);
   if (options.directory.empty()) {
-    std::fprintf(stderr, "usage: master_bench DIRECTORY [--loopback N] [--blocks N] [--halo] [--work]\n");
+    std::fprintf(stderr,
+                 "usage: master_bench DIRECTORY [--loopback N | --resume] [--blocks N] [--steps N] [--halo] "
+                 "[--work] [--seconds N]\n");
     return 2;
+  }
+  if (options.resume) {
+    bench::resume(options);
+    return 0;
   }
   const auto body = [&](Communicator& comm) { return bench::run(comm, options); };
   if (options.loopback == 0) return run_guarded(argc, argv, body);

@@ -21,7 +21,7 @@ import tempfile
 import time
 
 SIZES = {  # trials per row
-    "ci": {"R1": 50, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 3, "R11": 1},
+    "ci": {"R1": 50, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1},
     "nightly": {"R1": 2000, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10},
     "release": {"R1": 10000, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100},
 }
@@ -35,12 +35,23 @@ CONFIG = """petavox: 1
 input: {phantom: {shape: [48, 64, 64], seed: 3}}
 blocks: {shape: [16, 16, 16]}
 output: {dir: out, keep: all, final: {shard_shape: [32, 32, 32], chunk_shape: [16, 16, 16]}}
-run: {lease_s: 600}
+run: {lease_s: 600, snapshot_tasks: 16}
 stages:
   affinities: {kind: membrane, high_values: join}
   watershed: {threshold_low: 0.2, threshold_high: 0.95}
   region_graph: {}
   agglomerate: {threshold: 0.55}
+"""
+
+FINAL_CONFIG = CONFIG.replace("keep: all, ", "")  # intermediates are deleted while the run goes on
+
+STOP_CONFIG = """petavox: 1
+input: {phantom: {shape: [48, 64, 64], seed: 3}}
+blocks: {shape: [16, 16, 16]}
+output: {dir: out, final: {shard_shape: [32, 32, 32], chunk_shape: [16, 16, 16]}}
+run: {snapshot_tasks: 16}
+stages:
+  fault: {fault: none, sleep_ms: 60}
 """
 
 SLOW_CONFIG = """petavox: 1
@@ -174,11 +185,12 @@ class Campaign:
 
     def r1(self, trials):
         """SIGKILL of any rank at a random time, again and again, until the run is done."""
-        config = self.config()
-        expected, _ = self.reference(config)
+        configs = [self.config(), self.config(FINAL_CONFIG, "final.yaml")]
+        references = [self.reference(config)[0] for config in configs]
         kills = 0
         runs = 0
         while kills < trials:
+            config, expected = configs[runs % 2], references[runs % 2]
             out = self.dir / f"r1-{runs}"
             runs += 1
             ranks = self.random.randint(2, 5)
@@ -269,7 +281,7 @@ class Campaign:
         while done < trials:
             out = self.dir / "r6"
             if self.interrupted(config, out, expected):
-                files = sorted((out / "packs").glob("*.pack")) + sorted((out / "journal").glob("[0-9]*"))
+                files = [path for part in ("packs", "journal", "snapshots") for path in sorted((out / part).glob("[0-9]*"))]
                 for path in self.random.sample(files, min(len(files), 2)):
                     if (kind := self.damage(path, self.random)) is not None:
                         self.count(f"{kind}: {path.parent.name}")
@@ -301,7 +313,7 @@ class Campaign:
         for trial in range(trials):
             out = self.dir / f"r7-{trial}"
             self.interrupted(config, out, expected)
-            what = ["packs", "index", "journal", "running", "scratch", "volumes"][trial % 6]
+            what = ["packs", "index", "journal", "running", "snapshots", "volumes"][trial % 6]
             for path in (out / what).rglob("*"):
                 if path.is_file():
                     path.unlink()
@@ -370,27 +382,54 @@ class Campaign:
             shutil.rmtree(out)
 
     def r10(self, trials):
-        """Chains of clean stops: SIGTERM, SIGINT or SIGUSR1 at random points, then resume; progress in every slice."""
-        config = self.config()
+        """Chains of clean stops: SIGTERM, SIGINT or SIGUSR1 while blocks are being worked on, then resume; progress in
+        every slice."""
+        self.need_plugin()
+        config = self.config(STOP_CONFIG)
         expected, _ = self.reference(config)
+        latencies = []
         for trial in range(trials):
             out = self.dir / f"r10-{trial}"
+            finished = 0
             for _ in range(60):
-                process = self.start(config, out)
-                time.sleep(self.random.uniform(0.3, 1.0))
+                process = self.start(config, out, 1, ["--json"])
+                # The journal of this launch has records: work is under way.
+                begun = time.monotonic()
+                while process.poll() is None and time.monotonic() - begun < 30 and self.records(out) <= finished:
+                    time.sleep(0.02)
+                time.sleep(self.random.uniform(0, 0.6))
+                begin = time.monotonic()
                 if process.poll() is None:
                     process.send_signal(self.random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]))
-                begin = time.monotonic()
                 code, stdout, stderr = self.finish(process)
-                self.expect(time.monotonic() - begin < 20, "a clean stop took longer than 20 s")
                 if code == 0:
                     break
-                # A signal before the handlers are installed ends the process in the ordinary way.
-                self.expect(code == 75 or code < 0, f"a stopped run ended with {code}:\n{stderr[-2000:]}")
-                self.count("clean stops" if code == 75 else "stops before the run began")
+                self.expect(code == 75, f"a stopped run ended with {code}:\n{stderr[-2000:]}")
+                latencies.append(time.monotonic() - begin)
+                self.expect(latencies[-1] < 20, "a clean stop took longer than 20 s")
+                self.count("clean stops")
+                now = self.records(out)
+                self.expect(now > finished, "a slice without progress")
+                finished = now
             self.expect(code == 0, "a chain of stops made no progress")
-            self.expect(self.digest(stdout) == expected, "another digest after clean stops")
+            self.expect(json.loads(stdout)["digest"] == expected, "another digest after clean stops")
+            self.count("chains")
             shutil.rmtree(out)
+        self.expect(len(latencies) >= trials, "hardly any stop came during work")
+        self.counts["slowest stop, s"] = round(max(latencies), 2)
+
+    @staticmethod
+    def records(out):
+        """Finished tasks on record: frames of kind 2 in the journals."""
+        count = 0
+        for path in (out / "journal").glob("[0-9]*"):
+            data = path.read_bytes()
+            at = 8
+            while at + 16 <= len(data):
+                head = int.from_bytes(data[at:at + 4], "little")
+                count += head >> 24 == 2
+                at += 16 + ((head & 0xffffff) + 7) // 8 * 8
+        return count
 
     def r11(self, trials):
         """A stage that throws, crashes, exits or never returns on one block."""

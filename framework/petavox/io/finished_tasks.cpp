@@ -3,6 +3,8 @@
 #include "petavox/base/check.hpp"
 #include "petavox/base/checked.hpp"
 
+#include <bit>
+
 namespace petavox {
 
 FinishedTasks::FinishedTasks(const std::vector<std::int64_t>& tasks_per_step)
@@ -41,6 +43,19 @@ bool FinishedTasks::contains(TaskId task) const {
   if (!known(task)) return false;
   const auto& bits = bits_[usize(task.step)];
   return !bits.empty() && (bits[usize(task.index / 64)] >> (task.index % 64) & 1) != 0;
+}
+
+bool FinishedTasks::adopt(std::int64_t step, std::vector<std::uint64_t> words) {
+  const std::int64_t size = sizes_[usize(step)];
+  PETAVOX_ASSERT(counts_[usize(step)] == 0);
+  if (words.size() != usize((size + 63) / 64)) return false;
+  if (size % 64 != 0 && words.back() >> (size % 64) != 0) return false;
+  std::int64_t count = 0;
+  for (const std::uint64_t word : words) count += std::popcount(word);
+  counts_[usize(step)] = count;
+  total_ += count;
+  bits_[usize(step)] = std::move(words);
+  return true;
 }
 
 }  // namespace petavox

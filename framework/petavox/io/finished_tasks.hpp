@@ -23,6 +23,9 @@ class FinishedTasks {
   bool erase(TaskId task);
   /// False for an unknown task.
   bool contains(TaskId task) const;
+  /// Takes the bits of a step, 64 tasks a word, lowest first, of which none was done. False, and nothing
+  /// changed, if they cannot be those of the step.
+  bool adopt(std::int64_t step, std::vector<std::uint64_t> words);
   std::int64_t count(std::int64_t step) const { return counts_[static_cast<std::size_t>(step)]; }
   std::int64_t total() const { return total_; }
 

@@ -173,6 +173,9 @@ void JournalWriter::quarantined(TaskId task, std::string_view text) {
 void JournalWriter::invalidated(TaskId task) {
   append(static_cast<std::uint8_t>(RecordType::invalidated), &task, sizeof task, {});
 }
+void JournalWriter::collected(Stream stream) {
+  append(static_cast<std::uint8_t>(RecordType::collected), &stream, sizeof stream, {});
+}
 void JournalWriter::complete(std::string_view text) {
   append(static_cast<std::uint8_t>(RecordType::complete), nullptr, 0, text);
 }

@@ -64,22 +64,35 @@ class JournalVisitor {
   virtual void lost(const AttemptRecord& /*record*/) {}
   virtual void quarantined(TaskId /*task*/, std::string_view /*text*/) {}
   virtual void invalidated(TaskId /*task*/) {}
+  virtual void collected(Stream /*stream*/) {}
   virtual void complete(std::string_view /*text*/) {}
   virtual void note(std::string_view /*text*/) {}
 };
 
+/// A place between two records of a journal.
+struct JournalPosition {
+  std::uint64_t generation = 0;
+  std::uint64_t sequence = 0;  ///< number of the record that begins there
+  std::uint64_t offset = 0;    ///< in bytes
+  friend constexpr bool operator==(const JournalPosition&, const JournalPosition&) = default;
+};
+static_assert(sizeof(JournalPosition) == 24, "stored as it is");
+
 struct ReplayReport {
-  std::uint32_t generations = 0;   ///< files read
-  std::uint64_t records = 0;       ///< headers not counted
-  std::uint64_t bytes = 0;         ///< of whole records
-  std::uint32_t torn_tails = 0;    ///< files that end in a piece of a record: normal after a crash
-  std::uint64_t records_lost = 0;  ///< good records behind a bad one, not used: a damaged file, warn
-  std::uint32_t unreadable = 0;    ///< files without a good header
+  std::uint32_t generations = 0;      ///< files read
+  std::uint64_t records = 0;          ///< headers not counted
+  std::uint64_t bytes = 0;            ///< of whole records
+  std::uint32_t torn_tails = 0;       ///< files that end in a piece of a record: normal after a crash
+  std::uint64_t records_lost = 0;     ///< good records behind a bad one, not used: a damaged file, warn
+  std::uint32_t unreadable = 0;       ///< files without a good header
+  std::vector<JournalPosition> ends;  ///< behind the last record read of each file
 };
 
-/// Reads all generations. Never trusts a length; memory does not grow with the journal.
-/// Throws Error{io} if a file cannot be read at all.
-ReplayReport replay_journal(const OutputRoot& root, JournalVisitor& visitor);
+/// Reads all generations. Never trusts a length; memory does not grow with the journal. What lies before the
+/// positions in `known` is left out; the headers are reported all the same. Throws Error{io} if a file cannot
+/// be read at all.
+ReplayReport replay_journal(const OutputRoot& root, JournalVisitor& visitor,
+                            const std::vector<JournalPosition>& known = {});
 
 /// The highest generation that exists, 0 if there is none. An older master that sees a newer one stops.
 std::uint32_t newest_generation(const OutputRoot& root);
@@ -113,6 +126,9 @@ class JournalWriter {
   void lost(const AttemptRecord& record);
   void quarantined(TaskId task, std::string_view text);
   void invalidated(TaskId task);
+  /// All results in the stream have been read by all that ever will: its packs are being deleted. The tasks
+  /// stay done; who needs such a result after all invalidates its task.
+  void collected(Stream stream);
   void complete(std::string_view text);
   void note(std::string_view text);
 
@@ -121,6 +137,8 @@ class JournalWriter {
   /// from then on, and the run must be started again.
   void commit();
   std::size_t pending_bytes() const { return pending_.size(); }
+  /// Behind the last record; expects that nothing is pending.
+  JournalPosition position() const { return {generation_, sequence_, committed_}; }
   std::uint64_t size_bytes() const { return committed_; }
 
   /// True if another master has taken a later generation: stop handing out work.

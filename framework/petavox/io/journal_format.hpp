@@ -21,6 +21,7 @@ enum class RecordType : std::uint8_t {
   invalidated = 6,
   complete = 7,
   note = 8,
+  collected = 9,
 };
 
 /// Precedes each payload, which is padded with zeros to a multiple of eight bytes.

@@ -92,6 +92,8 @@ std::size_t fixed_bytes_of(RecordType type) {
     case RecordType::quarantined:
     case RecordType::invalidated:
       return sizeof(TaskId);
+    case RecordType::collected:
+      return sizeof(Stream);
     default:
       return 0;
   }
@@ -110,6 +112,8 @@ void deliver(const Record& record, JournalVisitor& visitor) {
       return visitor.quarantined(load<TaskId>(record.payload), text);
     case RecordType::invalidated:
       return visitor.invalidated(load<TaskId>(record.payload));
+    case RecordType::collected:
+      return visitor.collected(load<Stream>(record.payload));
     case RecordType::complete:
       return visitor.complete(text);
     case RecordType::note:
@@ -153,7 +157,8 @@ std::optional<JournalHeader> header_of(Window& window, std::uint32_t generation,
   return decode_header(record->payload);
 }
 
-void replay_file(const File& file, std::uint32_t generation, JournalVisitor& visitor, ReplayReport& report) {
+void replay_file(const File& file, std::uint32_t generation, const JournalPosition& known,
+                 JournalVisitor& visitor, ReplayReport& report) {
   Window window{file};
   std::uint64_t offset = 0;
   const auto header = header_of(window, generation, offset);
@@ -162,8 +167,12 @@ void replay_file(const File& file, std::uint32_t generation, JournalVisitor& vis
     return;
   }
   const bool wanted = visitor.generation(generation, *header);
-  std::uint64_t hashed = 0;
-  for (std::uint64_t sequence = 1; offset < window.size(); ++sequence) {
+  std::uint64_t hashed = 0, sequence = 1;
+  if (known.sequence > sequence) {
+    offset = known.offset;
+    sequence = known.sequence;
+  }
+  for (; offset < window.size(); ++sequence) {
     const auto record = record_at(window, offset, generation, sequence, false, hashed);
     if (!record || record->payload.size() < fixed_bytes_of(record->type)) {
       const std::uint64_t behind = count_behind(window, offset, generation, sequence);
@@ -176,6 +185,7 @@ void replay_file(const File& file, std::uint32_t generation, JournalVisitor& vis
     offset += record->frame_bytes;
   }
   report.bytes += offset;
+  report.ends.push_back({generation, sequence, offset});
 }
 
 }  // namespace
@@ -188,12 +198,16 @@ std::optional<JournalHeader> read_journal_header(const OutputRoot& root, std::ui
   return header_of(window, generation, offset);
 }
 
-ReplayReport replay_journal(const OutputRoot& root, JournalVisitor& visitor) {
+ReplayReport replay_journal(const OutputRoot& root, JournalVisitor& visitor,
+                            const std::vector<JournalPosition>& known) {
   ReplayReport report;
   for (const std::uint32_t generation : list_generations(root)) {
     const File file = root.open_for_reading(journal_name(generation));
     ++report.generations;
-    replay_file(file, generation, visitor, report);
+    JournalPosition from;
+    for (const JournalPosition& position : known)
+      if (position.generation == generation) from = position;
+    replay_file(file, generation, from, visitor, report);
   }
   return report;
 }

@@ -4,6 +4,7 @@
 #include "petavox/base/hash.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstring>
 
 namespace petavox {
@@ -22,6 +23,17 @@ static_assert(sizeof(PackHeader) == 16);
 
 std::string pack_name(std::uint32_t generation, std::uint32_t writer) {
   return "packs/" + std::to_string(generation) + "." + std::to_string(writer) + ".pack";
+}
+
+std::optional<Stream> stream_of_pack(std::string_view name) {
+  std::uint32_t generation = 0, writer = 0;
+  const char* end = name.data() + name.size();
+  const auto [dot, error] = std::from_chars(name.data(), end, generation);
+  if (error != std::errc{} || dot == end || *dot != '.') return std::nullopt;
+  const auto [rest, second_error] = std::from_chars(dot + 1, end, writer);
+  if (second_error != std::errc{} || std::string_view{rest, static_cast<std::size_t>(end - rest)} != ".pack")
+    return std::nullopt;
+  return Stream{generation, stream_of(writer)};
 }
 
 std::string to_string(const Location& location) {
@@ -112,6 +124,19 @@ void PackReader::forget(std::uint32_t generation, std::uint32_t writer) const {
   if (found == entries_.end()) return;
   recent_.erase(found->second);
   entries_.erase(found);
+}
+
+void PackReader::forget(Stream stream) const {
+  const std::lock_guard lock{mutex_};
+  for (auto entry = recent_.begin(); entry != recent_.end();) {
+    const auto writer = static_cast<std::uint32_t>(entry->key);
+    if (stream_of(Location{static_cast<std::uint32_t>(entry->key >> 32), writer, 0, 0, 0}) != stream) {
+      ++entry;
+      continue;
+    }
+    entries_.erase(entry->key);
+    entry = recent_.erase(entry);
+  }
 }
 
 void PackReader::read(const Location& location, std::uint64_t begin, std::span<std::byte> into) const {

@@ -6,12 +6,15 @@
 #include "petavox/io/corrupt_object.hpp"
 #include "petavox/io/output_root.hpp"
 
+#include <compare>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 namespace petavox {
@@ -24,10 +27,30 @@ struct Location {
 };
 static_assert(sizeof(Location) == 32, "stored in journals and messages as it is");
 
+// A writer of a pack is one of the streams of a worker. The results of a step are in streams of their own, so
+// that they can be deleted when nobody will read them again.
+inline constexpr std::uint32_t max_workers = std::uint32_t{1} << 20, max_streams = std::uint32_t{1} << 12;
+constexpr std::uint32_t writer_of(std::uint32_t worker, std::uint32_t stream) {
+  return stream * max_workers + worker;
+}
+constexpr std::uint32_t stream_of(std::uint32_t writer) { return writer / max_workers; }
+
+/// A stream of all workers of a launch.
+struct Stream {
+  std::uint32_t generation = 0, number = 0;
+  friend constexpr auto operator<=>(const Stream&, const Stream&) = default;
+};
+static_assert(sizeof(Stream) == 8, "stored in journals and messages as it is");
+constexpr Stream stream_of(const Location& location) {
+  return {location.generation, stream_of(location.writer)};
+}
+
 /// "packs/1.4.pack", relative to the output root.
 std::string pack_name(std::uint32_t generation, std::uint32_t writer);
 /// "packs/1.4.pack at 4096 (120 bytes)".
 std::string to_string(const Location& location);
+/// Of which stream a file in "packs" is, from its name; nothing for other names.
+std::optional<Stream> stream_of_pack(std::string_view name);
 
 /// Not synchronised: one thread writes.
 class PackWriter {
@@ -70,6 +93,8 @@ class PackReader {
 
   /// Closes the file of a pack that will be deleted.
   void forget(std::uint32_t generation, std::uint32_t writer) const;
+  /// … of all packs of a stream.
+  void forget(Stream stream) const;
 
  private:
   std::shared_ptr<const File> file_of(const Location& location) const;

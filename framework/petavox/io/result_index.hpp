@@ -1,15 +1,17 @@
 #pragma once
 // Where the result of each task is, on disk instead of in the master's memory: one sparse file of fixed
 // records, "index/<generation>", step after step. Filled from the journal when a launch starts and deleted
-// with it: it is a cache, never the record of truth. A lost or damaged record reads as absent.
-// Not synchronised.
+// with it: it is a cache, never the record of truth. A lost or damaged record reads as absent. Pages that
+// were not changed may lie in a snapshot. Not synchronised.
 
 #include "petavox/base/task_id.hpp"
 #include "petavox/io/output_root.hpp"
-#include "petavox/io/pack.hpp"
+#include "petavox/io/result_page.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -36,24 +38,29 @@ class ResultIndex {
   void put(TaskId task, const IndexedResult& result);
   void erase(TaskId task);
   std::optional<IndexedResult> get(TaskId task);
+  /// Forgets all results.
+  void clear();
   /// Writes what is buffered.
   void flush();
 
+  /// What pages hold that nobody has changed yet, instead of nothing. Where such a page is damaged, the index
+  /// forgets everything and calls `refill`, which must put() all results again. Expects an empty index.
+  void set_base(std::shared_ptr<const ResultPages> base, std::function<void()> refill);
+
+  const std::vector<std::int64_t>& tasks_per_step() const { return tasks_per_step_; }
+  std::uint64_t num_pages() const;
+  /// The records of a page; valid until the next call. Records are numbered step after step.
+  const std::vector<ResultRecord>& page(std::uint64_t number) { return load(number).records; }
+
  private:
-  struct Record {
-    Location location;
-    std::uint32_t flags = 0;
-    std::uint32_t check = 0;
-  };
-  static_assert(sizeof(Record) == 40);
   struct Page {
     std::uint64_t number = 0;
     bool dirty = false;
-    std::vector<Record> records;
+    std::vector<ResultRecord> records;
   };
-  static std::uint32_t check_of(std::uint64_t number, const Record& record);
   std::uint64_t number_of(TaskId task) const;
-  Record& record_of(std::uint64_t number, bool change);
+  ResultRecord& record_of(std::uint64_t number, bool change);
+  Page& load(std::uint64_t number);
   void write_back(Page& page);
 
   OutputRoot root_;
@@ -62,7 +69,10 @@ class ResultIndex {
   std::vector<std::uint64_t> first_record_;  // of each step
   std::size_t max_pages_;
   File file_;
-  std::list<Page> recent_;  // most recently used first
+  std::shared_ptr<const ResultPages> base_;
+  std::function<void()> refill_;
+  std::vector<bool> written_;  // pages that are in the file; the others are those of the base
+  std::list<Page> recent_;     // most recently used first
   std::unordered_map<std::uint64_t, std::list<Page>::iterator> pages_;
 };
 

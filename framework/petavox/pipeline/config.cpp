@@ -194,6 +194,8 @@ void read_run(const Value& root, RunConfig& config, Problems& problems) {
       static_cast<int>(params.integer("max_attempts", 3, {1, 100}, "failures before a block is set aside"));
   config.lease_s =
       params.number("lease_s", 600, {0.1, 1e6}, "silence after which a task is given to another");
+  config.snapshot_tasks = params.integer("snapshot_tasks", Index{1} << 20, {1, Index{1} << 40},
+                                         "finished tasks between two snapshots of the journal, at least");
   config.seed = static_cast<std::uint64_t>(params.integer("seed", 0, {0}, "of the random numbers of stages"));
   if (params.choice("isolation", "none", {"none", "process"}, "where plugins run") == "process")
     params.problem(

@@ -98,10 +98,11 @@ struct RunConfig {
   std::size_t memory_reduction_bytes = std::size_t{1024} << 20;
   std::size_t memory_chunk_cache_bytes = std::size_t{64} << 20;
 
-  int threads = 1;         ///< of a rank: tasks that it runs at once
-  int max_attempts = 3;    ///< charges before a block is quarantined
-  double lease_s = 600;    ///< silence after which a worker's task is given to another
-  std::uint64_t seed = 0;  ///< of BlockContext::random
+  int threads = 1;                 ///< of a rank: tasks that it runs at once
+  int max_attempts = 3;            ///< charges before a block is quarantined
+  double lease_s = 600;            ///< silence after which a worker's task is given to another
+  Index snapshot_tasks = 1 << 20;  ///< finished tasks between two snapshots of the journal, at least
+  std::uint64_t seed = 0;          ///< of BlockContext::random
   Isolation isolation = Isolation::none;
 
   std::vector<std::filesystem::path> plugins;

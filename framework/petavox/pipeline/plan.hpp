@@ -128,6 +128,8 @@ class Plan final : public TaskGraph {
   Index in_order(int step, Index k) const override;
   bool has_roots(int step) const override;
   bool tiny(TaskId task) const override;
+  /// The other steps that read results of the step.
+  std::vector<int> readers_of(int step) const;
   std::string describe(TaskId task) const;  ///< "watershed.fragments block (0,1,2)"
 
  private:

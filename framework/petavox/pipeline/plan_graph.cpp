@@ -177,6 +177,16 @@ void Plan::dependents(TaskId task, TaskVisitor visit) const {
   }
 }
 
+std::vector<int> Plan::readers_of(int step) const {
+  std::vector<int> readers;
+  for (const Source& reader : readers_[static_cast<std::size_t>(step)]) readers.push_back(reader.step);
+  const StepPlan& s = this->step(step);
+  // The way down: inner nodes have a down task, leaves a resolve task (the step after it).
+  if (s.kind == StepKind::up && s.down >= 0) readers.insert(readers.end(), {s.down, s.down + 1});
+  if (s.kind == StepKind::down) readers.push_back(step + 1);
+  return readers;
+}
+
 Index Plan::in_order(int step, Index k) const {
   const StepPlan& s = this->step(step);
   switch (s.kind) {

@@ -23,6 +23,7 @@ void Dispatcher::run() {
     listen(std::chrono::microseconds{200});
     hand_out();
     for (const WorkerId given_up : master_.tick()) joined_.erase(given_up);
+    pass_on_releases();
     beat();
   }
   master_.commit();
@@ -108,6 +109,16 @@ void Dispatcher::hand_out() {
     wire::address(message, worker);
     comm_.send(rank, wire::work, std::move(message));
   }
+}
+
+// Before the next work, which may be of the same step.
+void Dispatcher::pass_on_releases() {
+  const std::vector<Release> releases = master_.take_releases();
+  if (releases.empty()) return;
+  if (local_ != nullptr) local_->release(releases);
+  const Bytes message = wire::encode(releases);
+  for (int rank = 0; rank < comm_.size(); ++rank)
+    if (rank != comm_.rank()) comm_.send(rank, wire::release, message);
 }
 
 void Dispatcher::beat() {

@@ -27,6 +27,7 @@ class Dispatcher {
   void listen(std::chrono::microseconds timeout);
   void take_local();
   void hand_out();
+  void pass_on_releases();
   void beat();
 
   Communicator& comm_;

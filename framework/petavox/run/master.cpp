@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -50,70 +51,6 @@ SchedulerOptions scheduler_options(const Plan& plan) {
 
 }  // namespace
 
-/// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
-class Master::Restorer final : public JournalVisitor {
- public:
-  Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index)
-      : plan_{plan}, root_{root}, index_{index}, finished_{task_counts(plan)} {}
-
-  bool generation(std::uint32_t, const JournalHeader& header) override {
-    steps_.assign(header.steps.size(), -1);
-    for (std::size_t i = 0; i < header.steps.size(); ++i)
-      for (std::size_t j = 0; j < plan_.steps().size(); ++j)
-        if (header.steps[i] == plan_.steps()[j].fingerprint) steps_[i] = static_cast<std::int64_t>(j);
-    return true;
-  }
-  void done(const DoneRecord& record, std::string_view) override {
-    const TaskId task = here(record.task);
-    if (!finished_.known(task) || finished_.contains(task)) return;
-    if ((record.flags & done_skipped) == 0 && !pack_exists(record.location)) return;
-    finished_.insert(task);
-    index_.put(task, {record.location, record.flags});
-  }
-  void lost(const AttemptRecord& record) override {
-    if (const TaskId task = here(record.task); finished_.known(task)) charges_[task].push_back(record.worker);
-  }
-  void invalidated(TaskId task) override {
-    task = here(task);
-    if (finished_.known(task) && finished_.erase(task)) index_.erase(task);
-  }
-
-  const FinishedTasks& finished() const { return finished_; }
-  void forget(TaskId task) {
-    if (finished_.erase(task)) index_.erase(task);
-  }
-  const std::map<TaskId, std::vector<std::uint32_t>>& charges() const { return charges_; }
-
- private:
-  TaskId here(TaskId task) const {
-    if (task.step < 0 || task.step >= static_cast<std::int64_t>(steps_.size())) return {};
-    return {steps_[static_cast<std::size_t>(task.step)], task.index};
-  }
-  /// A deleted pack takes its results with it. (Damage in a pack is found by checksum when it is read.)
-  bool pack_exists(const Location& location) {
-    const auto key = std::pair{location.generation, location.writer};
-    const auto known = packs_.find(key);
-    if (known != packs_.end()) return known->second;
-    return packs_[key] = root_.exists(pack_name(location.generation, location.writer));
-  }
-  const Plan& plan_;
-  const OutputRoot& root_;
-  ResultIndex& index_;
-  FinishedTasks finished_;
-  std::vector<std::int64_t> steps_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, bool> packs_;
-  std::map<TaskId, std::vector<std::uint32_t>> charges_;
-};
-
-namespace {
-
-Index distinct(std::vector<std::uint32_t> workers) {
-  std::sort(workers.begin(), workers.end());
-  return std::unique(workers.begin(), workers.end()) - workers.begin();
-}
-
-}  // namespace
-
 Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& options)
     : plan_{plan},
       graph_{plan, options.schedule_seed},
@@ -126,112 +63,14 @@ Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& optio
       start_{Clock::now()},
       last_commit_{start_},
       last_look_{start_},
-      last_progress_{start_} {
+      last_progress_{start_},
+      own_streams_(plan.steps().size()),
+      next_stream_{static_cast<std::uint32_t>(plan.num_steps())} {
+  std::iota(own_streams_.begin(), own_streams_.end(), 0U);
   restore();
 }
 
 Instant Master::now() const { return std::chrono::duration_cast<Instant>(Clock::now() - start_); }
-
-void Master::restore() {
-  Restorer restorer{plan_, root_, index_};
-  const ReplayReport replay = replay_journal(root_, restorer);
-  if (replay.records_lost > 0)
-    log::warning(
-        fmt::format("{} journal records lie behind a damaged one and were not used (their blocks run again); "
-                    "check the disk of {}",
-                    replay.records_lost, root_.path()));
-  charges_ = restorer.charges();
-  recheck_shards(restorer);
-  for (std::size_t s = 0; s < plan_.steps().size(); ++s) {
-    const auto step = static_cast<std::int64_t>(s);
-    if (restorer.finished().count(step) == 0) continue;
-    for (Index i = 0; i < plan_.num_tasks(static_cast<int>(s)); ++i)
-      if (restorer.finished().contains({step, i})) scheduler_.restore({step, i}, TaskState::done);
-  }
-  tasks_resumed_ = restorer.finished().total();
-  blame_the_dead();
-  if (!options_.retry_quarantined)
-    for (const auto& [task, workers] : charges_) {
-      if (restorer.finished().contains(task)) continue;
-      const auto count = static_cast<int>(workers.size());
-      const bool poison = count >= plan_.config().max_attempts;
-      scheduler_.restore(task, poison ? TaskState::quarantined : TaskState::pending, count,
-                         static_cast<int>(distinct(workers)));
-      if (poison)
-        errors_[task] = fmt::format(
-            "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
-            "try again with --retry-quarantined",
-            plan_.describe(task), count);
-    }
-  journal_.commit();
-}
-
-// A shard is a file of its own beside the packs: it may have been deleted or cut short since.
-void Master::recheck_shards(Restorer& restorer) {
-  const ObjectStore store{plan_, root_, 0};
-  for (int s = 0; s < plan_.num_steps(); ++s) {
-    const StepPlan& step = plan_.step(s);
-    if (step.kind != StepKind::store) continue;
-    const std::string directory = shard_directory(plan_.volume(step.reads.front().volume).name);
-    for (Index i = 0; i < step.tiling.count(); ++i) {
-      const TaskId task{s, i};
-      const auto result = index_.get(task);
-      if (!result) continue;
-      bool good = false;
-      try {
-        store.with(task, ResultList{{{task, *result}}}, [&](const BundleReader& reader) {
-          const StoredShard shard = StoredShard::decode(reader.blob(shard_part));
-          const auto file = root_.find_for_reading(directory + "/" + shard.file);
-          good = file && file->size_bytes() == shard.bytes;
-        });
-      } catch (const CorruptObject&) {
-        good = false;
-      }
-      if (good) continue;
-      log::warning(
-          fmt::format("{}: its file is missing or damaged; it is written again", plan_.describe(task)));
-      restorer.forget(task);
-      journal_.invalidated(task);
-    }
-  }
-}
-
-// Which task was running when the last launch died? One candidate is charged; several run one at a time.
-void Master::blame_the_dead() {
-  const RunningReport report = read_running_files(root_, journal_.generation());
-  std::vector<std::pair<TaskId, std::uint32_t>> running;
-  for (const RunningFile& file : report.files) {
-    const auto header = read_journal_header(root_, file.generation);
-    if (!header) continue;
-    for (const RunningSlot& slot : file.slots) {
-      if (slot.state != SlotState::running) continue;
-      // The step numbers of that launch, as this plan has them.
-      TaskId task{-1, slot.task.index};
-      if (slot.task.step >= 0 && slot.task.step < static_cast<std::int64_t>(header->steps.size()))
-        for (std::size_t j = 0; j < plan_.steps().size(); ++j)
-          if (plan_.steps()[j].fingerprint == header->steps[static_cast<std::size_t>(slot.task.step)])
-            task.step = static_cast<std::int64_t>(j);
-      if (task.step < 0 || task.index < 0 || task.index >= plan_.num_tasks(static_cast<int>(task.step)))
-        continue;
-      if (scheduler_.state(task) == TaskState::done) continue;
-      running.emplace_back(task, file.rank);
-    }
-  }
-  if (running.size() == 1) {
-    const auto [task, rank] = running.front();
-    charges_[task].push_back(rank);
-    journal_.lost({task, 0, rank});
-    journal_.commit();
-    log::warning(fmt::format("{} was running when the last launch died (charge {} of {}); it runs again",
-                             plan_.describe(task), charges_[task].size(), plan_.config().max_attempts));
-  }
-  if (!running.empty()) {
-    std::vector<TaskId> suspects;
-    for (const auto& [task, rank] : running) suspects.push_back(task);
-    scheduler_.set_suspects(std::move(suspects));
-  }
-  remove_running_files(root_, journal_.generation());
-}
 
 void Master::commit() {
   if (journal_.pending_bytes() == 0) return;
@@ -243,27 +82,64 @@ void Master::commit() {
 
 void Master::lost(WorkerId worker) { scheduler_.lost(worker); }
 
-Work Master::work_of(const Assignment& assignment) {
+bool Master::is_there(const std::optional<IndexedResult>& result) const {
+  return result && (collected_.empty() || !collected_.contains(stream_of(result->location)));
+}
+
+// Nothing if a result that the task reads is not there: it must be made again.
+std::optional<Work> Master::work_of(const Assignment& assignment) {
   Work work{assignment.task, assignment.attempt, {}};
+  bool all = true;
   plan_.dependencies(assignment.task, [&](TaskId d) {
     const auto result = index_.get(d);
-    if (!result)
-      throw Error{ErrorCode::internal,
-                  fmt::format("{} was handed out before {} was done (a bug in petavox); please "
-                              "report it",
-                              plan_.describe(assignment.task), plan_.describe(d))};
-    work.inputs.emplace_back(d, *result);
-    return true;
+    all = is_there(result);
+    if (all) work.inputs.emplace_back(d, *result);
+    return all;
   });
+  if (!all) return std::nullopt;
   return work;
 }
 
 std::vector<Work> Master::work_for(WorkerId worker) {
   std::vector<Work> all;
-  for (const Assignment& assignment : scheduler_.next(worker, now())) all.push_back(work_of(assignment));
-  if (all.empty())
-    if (const auto copy = scheduler_.straggler(worker, now())) all.push_back(work_of(*copy));
+  bool again = true;
+  const auto take = [&](const Assignment& assignment) {
+    if (auto work = work_of(assignment)) {
+      all.push_back(std::move(*work));
+    } else {
+      bring_back(worker, assignment);
+      again = true;
+    }
+  };
+  while (all.empty() && std::exchange(again, false)) {
+    for (const Assignment& assignment : scheduler_.next(worker, now())) take(assignment);
+    if (all.empty() && !again)
+      if (const auto copy = scheduler_.straggler(worker, now())) take(*copy);
+  }
   return all;
+}
+
+// Repair re-runs ancestors: the task waits until what it reads has been made again. That was deleted because
+// all its readers were done, or snapshot and journal were both damaged.
+void Master::bring_back(WorkerId worker, const Assignment& assignment) {
+  scheduler_.released(worker, assignment.task, assignment.attempt);
+  std::vector<TaskId> gone;
+  plan_.dependencies(assignment.task, [&](TaskId d) {
+    if (!is_there(index_.get(d))) gone.push_back(d);
+    return true;
+  });
+  if (!std::exchange(repairing_, true))
+    log::warning(fmt::format(
+        "{} must run again, but {} of the results that it reads are not kept (nobody was to read them "
+        "any more); they, and what they are made of, are made again",
+        plan_.describe(assignment.task), gone.size()));
+  for (const TaskId task : gone) invalidate(task);
+}
+
+void Master::invalidate(TaskId task) {
+  journal_.invalidated(task);
+  index_.erase(task);
+  scheduler_.invalidated(task);
 }
 
 void Master::report(WorkerId worker, const TaskOutcome& outcome) {
@@ -288,6 +164,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       record.flags = skipped ? done_skipped : 0;
       journal_.done(record, skipped ? outcome.text : std::string{});
       index_.put(task, {record.location, record.flags});
+      if (!skipped) streams_.try_emplace(stream_of(record.location), task.step);
       StepTotals& totals = totals_[static_cast<std::size_t>(task.step)];
       totals.seconds += static_cast<double>(outcome.nanoseconds) * 1e-9;
       totals.bytes_read += outcome.bytes_read;
@@ -311,9 +188,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       if (verdict == Verdict::stale) return;
       log::warning(fmt::format("{}; {} runs again", outcome.text, plan_.describe(outcome.culprit)));
       if (scheduler_.state(outcome.culprit) != TaskState::done) return;
-      journal_.invalidated(outcome.culprit);
-      index_.erase(outcome.culprit);
-      scheduler_.invalidated(outcome.culprit);
+      invalidate(outcome.culprit);
       if (++invalidations_[outcome.culprit] > plan_.config().max_attempts && fatal_.empty())
         fatal_ = fmt::format(
             "{}: its result was damaged or missing {} times in a row (the storage does not keep what is "
@@ -330,7 +205,11 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
 
 std::vector<WorkerId> Master::tick() {
   const auto time = Clock::now();
-  if (time - last_commit_ >= commit_interval) commit();
+  if (time - last_commit_ >= commit_interval) {
+    commit();
+    collect();
+    snapshot_if_due(false);
+  }
   std::vector<WorkerId> given_up;
   if (time - last_look_ >= look_interval) {
     last_look_ = time;
@@ -426,6 +305,8 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
         fmt::format("another petavox has taken over {} (two masters would waste work); wait for it to finish",
                     root_.path());
   } else if (!scheduler_.finished()) {
+    collect();
+    snapshot_if_due(true);
     report.exit_code = ExitCode::interrupted;
     report.notes.push_back(fmt::format("stopped {}; run the same command again to resume",
                                        interrupted ? "on request" : "before the end"));
@@ -439,6 +320,13 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
       journal_.complete(text + "digest " + to_hex(report.digest));
     }
     report.exit_code = report.failures.empty() ? ExitCode::done : ExitCode::failed_blocks;
+    if (!report.complete && report.failures.empty()) {
+      report.exit_code = ExitCode::io;
+      trouble = fmt::format(
+          "records of finished shards in {} are damaged (the volumes cannot be put together); run the same "
+          "command again: it makes them anew",
+          root_.path());
+    }
   }
   if (!trouble.empty()) {
     log::error(trouble);

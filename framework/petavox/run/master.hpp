@@ -2,8 +2,8 @@
 // The master of a run: journal, scheduler and results, without any way to talk to workers. Executors feed it
 // with events and carry its work to workers. Not synchronised: one thread owns it.
 
-#include "petavox/io/finished_tasks.hpp"
 #include "petavox/io/journal.hpp"
+#include "petavox/io/result_index.hpp"
 #include "petavox/run/run.hpp"
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
@@ -13,6 +13,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace petavox {
 
@@ -40,8 +42,12 @@ class Master {
   /// The worker gave a sign of life: its lease starts again.
   void alive(WorkerId worker) { scheduler_.renew(worker, now()); }
 
-  /// Regular work: commits the journal, looks for expired leases and for a newer master. Returns workers
-  /// whose lease has expired (they were given up).
+  /// Streams of results that workers must close now. Call it after every tick(), and pass them on before the
+  /// next work.
+  std::vector<Release> take_releases() { return std::exchange(releases_, {}); }
+
+  /// Regular work: commits the journal, deletes what nobody will read again, looks for expired leases and for
+  /// a newer master. Returns workers whose lease has expired (they were given up).
   std::vector<WorkerId> tick();
   /// Commits what is pending at once.
   void commit();
@@ -52,6 +58,8 @@ class Master {
   void profile_to(ProfileLog* log) { profile_ = log; }
 
   bool finished() const { return scheduler_.finished(); }
+  Index tasks_run() const { return tasks_run_; }
+  Index tasks_resumed() const { return tasks_resumed_; }
   /// Work may turn up at the next call of work_for() though nothing is running.
   bool searching() const { return scheduler_.searching(); }
   bool idle() const { return scheduler_.idle(); }
@@ -74,10 +82,21 @@ class Master {
   };
   class Restorer;
   void restore();
+  void refill_index();
+  void snapshot_if_due(bool leaving);
   void recheck_shards(Restorer& restorer);
   void blame_the_dead();
   Instant now() const;
-  Work work_of(const Assignment& assignment);
+  std::optional<Work> work_of(const Assignment& assignment);
+  void bring_back(WorkerId worker, const Assignment& assignment);
+  bool is_there(const std::optional<IndexedResult>& result) const;
+  void invalidate(TaskId task);
+
+  // master_collect.cpp
+  bool collects() const;
+  void collect();
+  bool unread(int step) const;
+  void remove_collected_packs();
   void store_finals(RunReport& report, const InputSet& inputs);
   void list_failures(RunReport& report) const;
   void give_up_worker(WorkerId worker, TaskId task);
@@ -91,17 +110,26 @@ class Master {
   RunOptions options_;
   std::function<void()> before_commit_;
   ProfileLog* profile_ = nullptr;
+  /// No earlier master can still be at work: what it left unfinished may be cleared away. Set by what makes
+  /// journal_, so it stands before it.
+  bool predecessors_gone_ = false;
   JournalWriter journal_;
   ResultIndex index_;
   Scheduler scheduler_;
   std::vector<StepTotals> totals_;
-  /// No earlier master can still be at work: what it left unfinished may be cleared away.
-  bool predecessors_gone_ = false;
   std::map<int, Instant> heard_;                          // rank -> when it last spoke
   std::map<TaskId, int> invalidations_;                   // in this launch
   std::map<TaskId, std::string> errors_;                  // last error of each task that failed
   std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches
   std::chrono::steady_clock::time_point start_, last_commit_, last_look_, last_progress_;
+  std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
+  Index done_at_snapshot_ = 0;
+  std::map<Stream, std::int64_t> streams_;  // that hold results, and the step whose
+  std::set<Stream> collected_;              // whose packs were deleted, or may be at any time
+  std::vector<std::uint32_t> own_streams_;  // of each step: where this launch puts results
+  std::uint32_t next_stream_ = 0;
+  std::vector<Release> releases_;
+  bool repairing_ = false;
   Index tasks_run_ = 0, tasks_resumed_ = 0;
   int progress_percent_ = -1;
   std::string fatal_;

@@ -73,6 +73,8 @@ class ObjectStore {
     }
     return true;
   }
+  /// Closes the packs of a stream, which are being deleted.
+  void forget(Stream stream) const { packs_->forget(stream); }
   const Plan& plan() const { return plan_; }
 
  private:

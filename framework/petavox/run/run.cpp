@@ -97,6 +97,7 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
         master.report(me, runner.run(w));
         master.alive(me);
         master.tick();
+        for (const Release& release : master.take_releases()) runner.release(release);
       }
     }
     master.commit();

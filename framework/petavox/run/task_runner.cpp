@@ -6,6 +6,7 @@
 #include "petavox/run/step_block.hpp"
 
 #include <chrono>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -84,21 +85,42 @@ TaskRunner::TaskRunner(Workplace& place, int thread)
       slots_{place.slots},
       slot_{static_cast<std::uint32_t>(thread)},
       reduction_bytes_{plan_.config().memory_reduction_bytes / static_cast<std::size_t>(place.threads)},
-      pack_{root_, place.generation,
-            static_cast<std::uint32_t>(worker_of(place.rank, thread, place.threads).value)} {
+      generation_{place.generation},
+      worker_{static_cast<std::uint32_t>(worker_of(place.rank, thread, place.threads).value)},
+      streams_(plan_.steps().size()) {
+  if (worker_ >= max_workers || streams_.size() > max_streams)
+    throw Error{
+        ErrorCode::config,
+        fmt::format("worker {} of a plan of {} steps (a pack has a number for at most {} workers and {} "
+                    "steps); use fewer ranks, threads or stages",
+                    worker_, streams_.size(), max_workers, max_streams)};
+  std::iota(streams_.begin(), streams_.end(), 0U);
   if (place.profile)
-    profile_.emplace(root_, place.generation, std::to_string(pack_.writer()),
-                     static_cast<std::uint32_t>(place.rank), slot_, plan_);
+    profile_.emplace(root_, generation_, std::to_string(worker_), static_cast<std::uint32_t>(place.rank),
+                     slot_, plan_);
+}
+
+PackWriter& TaskRunner::pack_of(std::int64_t step) {
+  const std::uint32_t stream = streams_.at(static_cast<std::size_t>(step));
+  const auto found = packs_.find(stream);
+  if (found != packs_.end()) return found->second;
+  return packs_.emplace(stream, PackWriter{root_, generation_, writer_of(worker_, stream)}).first->second;
 }
 
 void TaskRunner::sync() {
   {
     const ProfileScope timed{profile(), ProfileEvent::sync};
-    pack_.sync();
+    for (auto& [stream, pack] : packs_) pack.sync();
   }
-  synced_bytes_ = pack_.size_bytes();
+  unsynced_bytes_ = 0;
   // What is reported is in the profile too.
   if (profile_) profile_->flush();
+}
+
+void TaskRunner::release(const Release& release) {
+  if (release.stream.generation == generation_) packs_.erase(release.stream.number);
+  streams_.at(static_cast<std::size_t>(release.step)) = static_cast<std::uint32_t>(release.next);
+  store_.forget(release.stream);
 }
 
 TaskOutcome TaskRunner::run(const Work& work) {
@@ -133,7 +155,8 @@ TaskOutcome TaskRunner::attempt(const Work& work) {
       try {
         const PhaseScope writing{Phase::write};
         count_stored_written(bundle.size());
-        outcome.location = pack_.append(bundle);
+        outcome.location = pack_of(work.task.step).append(bundle);
+        unsynced_bytes_ += bundle.size();
       } catch (const Error& error) {
         throw StorageFailure{error};
       }
@@ -288,8 +311,8 @@ Bytes TaskRunner::store(const StepPlan& step, const Work& work, const ResultLook
   const PlanVolume source{data_, results, step.reads.front().volume};
   ShardResult shard;
   try {
-    shard = write_shard(spec, work.task.index, source, root_.path_of(shard_directory(v.name)),
-                        pack_.generation(), static_cast<std::uint64_t>(work.attempt));
+    shard = write_shard(spec, work.task.index, source, root_.path_of(shard_directory(v.name)), generation_,
+                        static_cast<std::uint64_t>(work.attempt));
   } catch (const CorruptObject&) {
     throw;
   } catch (const Error& error) {

@@ -11,6 +11,7 @@
 #include "petavox/run/volume_access.hpp"
 #include "petavox/run/worker_id.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,14 @@ struct Work {
   TaskId task;
   int attempt = 0;
   std::vector<std::pair<TaskId, IndexedResult>> inputs;
+};
+
+/// The packs of a stream are being deleted: they must be closed, and later results of the step go to another.
+struct Release {
+  Stream stream;
+  std::int64_t step = -1;
+  std::uint64_t next = 0;  ///< the number of the stream for later results of the step
+  friend constexpr bool operator==(const Release&, const Release&) = default;
 };
 
 /// What a store task publishes, beside its shard.
@@ -76,14 +85,16 @@ struct Workplace {
 
 class TaskRunner {
  public:
-  /// Opens the pack packs/<generation>.<worker>. One runner for each thread of the workplace.
+  /// One runner for each thread of the workplace. Results go to packs of this generation, for each step to a
+  /// stream of its own: at first to the one with the number of the step.
   TaskRunner(Workplace& place, int thread);
 
   TaskOutcome run(const Work& work);
   /// Makes all results so far durable: before they are reported. Throws Error{io} or {resource}.
   void sync();
   /// Bytes appended since the last sync.
-  std::uint64_t unsynced_bytes() const { return pack_.size_bytes() - synced_bytes_; }
+  std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
+  void release(const Release& release);
   /// Nothing if the run is not profiled.
   ProfileLog* profile() { return profile_ ? &*profile_ : nullptr; }
 
@@ -95,6 +106,7 @@ class TaskRunner {
   Bytes down(const StepPlan& step, TaskId task, const ResultLookup& results);
   Bytes resolve(const StepPlan& step, TaskId task, const ResultLookup& results);
   Bytes store(const StepPlan& step, const Work& work, const ResultLookup& results, TaskOutcome& outcome);
+  PackWriter& pack_of(std::int64_t step);
   bool outside_mask(const StepPlan& step, Index block) const;
 
   const Plan& plan_;
@@ -105,9 +117,11 @@ class TaskRunner {
   RunningSlots& slots_;
   std::uint32_t slot_;
   std::size_t reduction_bytes_;
-  PackWriter pack_;
+  std::uint32_t generation_, worker_;
+  std::vector<std::uint32_t> streams_;         // of each step
+  std::map<std::uint32_t, PackWriter> packs_;  // by stream
   std::optional<ProfileLog> profile_;
-  std::uint64_t synced_bytes_ = 0;
+  std::uint64_t unsynced_bytes_ = 0;
 };
 
 /// How the shards of a final volume are laid out and where they lie.

@@ -113,6 +113,16 @@ WorkerId take_address(std::span<const std::byte>& message) {
   return worker;
 }
 
+Bytes encode(const std::vector<Release>& list) {
+  ByteWriter out;
+  out.put_vector(list);
+  return out.take();
+}
+
+std::vector<Release> decode_releases(std::span<const std::byte> bytes) {
+  return ByteReader{bytes}.get_vector<Release>();
+}
+
 Bytes encode_code(int code) {
   ByteWriter out;
   out.put(static_cast<std::int64_t>(code));

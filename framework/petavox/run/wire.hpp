@@ -12,6 +12,7 @@ enum Tag : int {
   outcome = 3,  ///< worker -> master: a list of TaskOutcome, all durable, with the worker behind it
   stop = 4,     ///< master -> worker: leave, with an exit code
   beat = 5,     ///< both ways: alive
+  release = 6,  ///< master -> worker: a list of Release
 };
 
 Bytes encode(const std::vector<Work>& list);
@@ -23,6 +24,8 @@ std::vector<TaskOutcome> decode_outcomes(std::span<const std::byte> bytes);
 void address(Bytes& message, WorkerId worker);
 /// Takes them off. Throws Error{io} if there are none.
 WorkerId take_address(std::span<const std::byte>& message);
+Bytes encode(const std::vector<Release>& list);
+std::vector<Release> decode_releases(std::span<const std::byte> bytes);
 Bytes encode_code(int code);
 int decode_code(std::span<const std::byte> bytes);
 

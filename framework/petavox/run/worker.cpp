@@ -67,6 +67,8 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
         core.add(wire::decode_work(body));
         break;
       }
+      if (message->tag == wire::release)
+        for (const Release& release : wire::decode_releases(message->bytes)) core.release(release);
       if (message->tag == wire::beat) comm.send(master, wire::beat, {});
       if (message->tag == wire::stop) {
         core.drop_queue();
@@ -100,6 +102,12 @@ void LocalWorker::give(std::vector<Work> work) {
   wake_.notify_one();
 }
 
+void LocalWorker::release(const std::vector<Release>& list) {
+  const std::lock_guard lock{mutex_};
+  releases_.insert(releases_.end(), list.begin(), list.end());
+  wake_.notify_one();
+}
+
 std::vector<TaskOutcome> LocalWorker::take() {
   const std::lock_guard lock{mutex_};
   if (error_) std::rethrow_exception(error_);
@@ -118,7 +126,10 @@ void LocalWorker::loop() {
     while (true) {
       {
         std::unique_lock lock{mutex_};
-        if (core_.idle()) wake_.wait(lock, [this] { return stopping_ || !given_.empty(); });
+        if (core_.idle())
+          wake_.wait(lock, [this] { return stopping_ || !given_.empty() || !releases_.empty(); });
+        // Before the work that came with or after them: it may be of the same step.
+        for (const Release& release : std::exchange(releases_, {})) core_.release(release);
         core_.add(std::exchange(given_, {}));
         if (stopping_) break;
       }

@@ -31,6 +31,7 @@ class WorkerCore {
   bool due() const;
   /// The results so far, durable. If the storage fails, they come back as one fatal outcome.
   std::vector<TaskOutcome> take_results();
+  void release(const Release& release) { runner_.release(release); }
   /// Forgets work that was not begun.
   void drop_queue() { queue_.clear(); }
 
@@ -52,6 +53,7 @@ class LocalWorker {
   /// Waits for the task at hand.
   ~LocalWorker();
   void give(std::vector<Work> work);
+  void release(const std::vector<Release>& list);
   /// What was finished since the last call. Throws what stopped the thread.
   std::vector<TaskOutcome> take();
   /// Takes no more work; returns when the task at hand is finished and its result can be taken, or false if
@@ -66,6 +68,7 @@ class LocalWorker {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Work> given_;
+  std::vector<Release> releases_;
   std::vector<TaskOutcome> results_;
   std::exception_ptr error_;
   bool stopping_ = false, stopped_ = false;
@@ -79,6 +82,7 @@ class WorkerTeam {
   explicit WorkerTeam(Workplace& place);
   /// Expects a worker of this rank.
   void give(WorkerId worker, std::vector<Work> work);
+  void release(const std::vector<Release>& list);
   /// What each has finished since the last call. Throws what stopped a thread.
   std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> take();
   /// As LocalWorker::stop(), of all.

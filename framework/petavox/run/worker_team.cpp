@@ -29,6 +29,10 @@ void WorkerTeam::give(WorkerId worker, std::vector<Work> work) {
   workers_[static_cast<std::size_t>(thread_of(worker, threads_))]->give(std::move(work));
 }
 
+void WorkerTeam::release(const std::vector<Release>& list) {
+  for (const auto& worker : workers_) worker->release(list);
+}
+
 std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> WorkerTeam::take() {
   std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> all;
   for (int thread = 0; thread < threads_; ++thread) {
@@ -77,6 +81,7 @@ TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::dur
         const WorkerId worker = wire::take_address(body);
         team.give(worker, wire::decode_work(body));
       }
+      if (message->tag == wire::release) team.release(wire::decode_releases(message->bytes));
       if (message->tag == wire::stop) {
         const TeamOutcome outcome{wire::decode_code(message->bytes), team.stop(stop_grace)};
         report();

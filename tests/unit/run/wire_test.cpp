@@ -81,6 +81,11 @@ TEST(Wire, OutcomesRoundTrip) {
   }
 }
 
+TEST(Wire, ReleasesRoundTrip) {
+  const std::vector<Release> list{{{1, 2}, 3, 4}, {{5, 6}, 7, ~std::uint64_t{0}}};
+  EXPECT_EQ(wire::decode_releases(wire::encode(list)), list);
+}
+
 TEST(Wire, CodesRoundTrip) {
   for (const int code : {0, 3, 75, -1}) EXPECT_EQ(wire::decode_code(wire::encode_code(code)), code);
 }

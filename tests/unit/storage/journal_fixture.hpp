@@ -58,6 +58,9 @@ struct Recorder : JournalVisitor {
     lines.push_back("quarantined " + to_string(task) + ": " + std::string{text});
   }
   void invalidated(TaskId task) override { lines.push_back("invalidated " + to_string(task)); }
+  void collected(Stream stream) override {
+    lines.push_back("collected " + std::to_string(stream.generation) + " " + std::to_string(stream.number));
+  }
   void complete(std::string_view text) override { lines.push_back("complete " + std::string{text}); }
   void note(std::string_view text) override { lines.push_back("note " + std::string{text}); }
 };

@@ -26,6 +26,7 @@ TEST_F(JournalTest, ReplaysEveryKindOfRecordInOrder) {
   journal.quarantined({1, 5}, "three times");
   journal.invalidated({2, 0});
   journal.done(test_done(1));
+  journal.collected({1, 12});
   journal.note("");
   journal.complete("digest 12\ndigest 34");
   EXPECT_GT(journal.pending_bytes(), 0U);
@@ -36,13 +37,13 @@ TEST_F(JournalTest, ReplaysEveryKindOfRecordInOrder) {
   Recorder recorder;
   const ReplayReport report = replay_journal(root, recorder);
   EXPECT_EQ(recorder.lines,
-            (std::vector<std::string>{"generation 1", "done step 2 task 0 outside the mask",
-                                      "failed step 1 task 5 attempt 2 worker 7: it broke",
-                                      "lost step 1 task 6 attempt 1 worker 8",
-                                      "quarantined step 1 task 5: three times", "invalidated step 2 task 0",
-                                      "done step 2 task 1 ", "note ", "complete digest 12\ndigest 34"}));
+            (std::vector<std::string>{
+                "generation 1", "done step 2 task 0 outside the mask",
+                "failed step 1 task 5 attempt 2 worker 7: it broke", "lost step 1 task 6 attempt 1 worker 8",
+                "quarantined step 1 task 5: three times", "invalidated step 2 task 0", "done step 2 task 1 ",
+                "collected 1 12", "note ", "complete digest 12\ndigest 34"}));
   EXPECT_EQ(recorder.done_records[1], test_done(1));
-  EXPECT_EQ(report.records, 8U);
+  EXPECT_EQ(report.records, 9U);
   EXPECT_EQ(report.bytes, journal.size_bytes());
   EXPECT_EQ(report.torn_tails + report.unreadable + report.records_lost, 0U);
   const JournalHeader& header = recorder.headers.at(0);

@@ -143,5 +143,16 @@ TEST_F(PackTest, AFullDiskLeavesThePackUsable) {
   EXPECT_EQ(reader.read_object(b, 1 << 20), second);
 }
 
+TEST(PackNames, TellTheStream) {
+  static_assert(stream_of(writer_of(7, 0)) == 0 &&
+                stream_of(writer_of(max_workers - 1, max_streams - 1)) == 4095);
+  const Location location{3, writer_of(5, 9), 0, 1, 0};
+  EXPECT_EQ(stream_of(location), (Stream{3, 9}));
+  const std::string name = pack_name(location.generation, location.writer);
+  EXPECT_EQ(stream_of_pack(name.substr(name.find('/') + 1)), (Stream{3, 9}));
+  for (const std::string bad : {"", "3", "3.4", "3.x.pack", "3.4.pack.tmp", ".4.pack", "3..pack"})
+    EXPECT_FALSE(stream_of_pack(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace petavox::storage_test
