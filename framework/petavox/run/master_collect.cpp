@@ -1,5 +1,5 @@
 // Deleting intermediates while the run goes on: a step's packs go when every step that reads it is done and
-// that is on record. docs/decisions/0003-deleting-intermediates.md has the argument.
+// that is on record. docs/decisions/0006-deleting-intermediates.md has the argument.
 
 #include "petavox/run/master.hpp"
 
