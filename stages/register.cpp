@@ -7,6 +7,7 @@
 #include "stages/align/align.hpp"
 #include "stages/boundary/boundary.hpp"
 #include "stages/components/components.hpp"
+#include "stages/distance/distance.hpp"
 #include "stages/downsample/downsample.hpp"
 #include "stages/long_range/long_range.hpp"
 #include "stages/mutex_watershed/mutex_watershed.hpp"
@@ -37,6 +38,7 @@ void register_stages(StageRegistry& registry) {
   registry.add<Normalize>();
   registry.add(align_stage());
   registry.add<Downsample>();
+  registry.add<Distance>();
   registry.add<Boundary>();
   registry.add<Affinities>();
   registry.add<LongRange>();

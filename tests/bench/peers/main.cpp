@@ -22,9 +22,11 @@ int run(int argc, char** argv) {
   petavox::simd::use_path_of_environment();
   give_memory_back();
   Kernels kernels;
+  add_distance(kernels);
   add_inputs(kernels);
   add_labels(kernels);
   add_linkage(kernels);
+  add_mutex_watershed(kernels);
   add_watershed(kernels);
   if (argc < 3 || !kernels.contains(argv[1])) {
     std::fprintf(stderr, "usage: peer_kernels KERNEL OUT.npy [key=value…] [INPUT.npy…]; kernels:");

@@ -26,9 +26,11 @@ using Kernel = std::function<Array()>;
 using Kernels = std::map<std::string, std::function<Kernel(const Request&)>>;
 
 // One for each file families/*.cpp.
+void add_distance(Kernels& kernels);
 void add_inputs(Kernels& kernels);
 void add_labels(Kernels& kernels);
 void add_linkage(Kernels& kernels);
+void add_mutex_watershed(Kernels& kernels);
 void add_watershed(Kernels& kernels);
 
 }  // namespace petavox::bench

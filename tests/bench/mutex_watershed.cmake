@@ -1,2 +1,0 @@
-add_executable(mutex_watershed_bench mutex_watershed_bench.cpp)
-target_link_libraries(mutex_watershed_bench PRIVATE petavox_stage_mutex_watershed petavox_warnings)
