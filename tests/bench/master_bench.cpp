@@ -27,6 +27,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <thread>
 
@@ -115,7 +116,9 @@ World make_world(const Options& options) {
 }
 
 /// A worker that has always just finished.
-void echo(Communicator& comm, std::uint32_t generation) {
+void echo(Communicator& comm, std::uint32_t generation, int num_steps) {
+  std::vector<std::uint32_t> streams(static_cast<std::size_t>(num_steps));
+  std::iota(streams.begin(), streams.end(), 0U);
   comm.send(0, wire::hello, {});
   std::uint64_t offset = 16;
   while (true) {
@@ -126,6 +129,9 @@ void echo(Communicator& comm, std::uint32_t generation) {
       comm.flush();
       return;
     }
+    if (message->tag == wire::release)
+      for (const Release& release : wire::decode_releases(message->bytes))
+        streams.at(static_cast<std::size_t>(release.step)) = static_cast<std::uint32_t>(release.next);
     if (message->tag != wire::work) continue;
     std::vector<TaskOutcome> outcomes;
     std::span<const std::byte> body = message->bytes;
@@ -134,7 +140,9 @@ void echo(Communicator& comm, std::uint32_t generation) {
       TaskOutcome outcome;
       outcome.task = work.task;
       outcome.attempt = work.attempt;
-      outcome.location = {generation, static_cast<std::uint32_t>(comm.rank()), offset, 200, mix64(offset)};
+      const auto writer = writer_of(static_cast<std::uint32_t>(comm.rank()),
+                                    streams.at(static_cast<std::size_t>(work.task.step)));
+      outcome.location = {generation, writer, offset, 200, mix64(offset)};
       outcome.nanoseconds = 1000;
       offset += 200;
       outcomes.push_back(std::move(outcome));
@@ -229,7 +237,7 @@ int run(Communicator& comm, const Options& options) {
   }
   const auto generation = static_cast<std::uint32_t>(ByteReader{comm.broadcast({}, 0)}.get<std::uint64_t>());
   if (!options.work) {
-    echo(comm, generation);
+    echo(comm, generation, world.plan->num_steps());
     return 0;
   }
   Workplace place{*world.plan, *world.inputs, OutputRoot::open(world.config.output_dir.string()),

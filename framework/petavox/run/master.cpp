@@ -149,6 +149,11 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
   switch (outcome.kind) {
     case OutcomeKind::done:
     case OutcomeKind::skipped: {
+      // From a second execution that was under way when the packs were deleted: its bytes went with them.
+      if (!collected_.empty() && collected_.contains(stream_of(outcome.location))) {
+        scheduler_.released(worker, task, outcome.attempt);
+        return;
+      }
       if (scheduler_.succeeded(worker, task, outcome.attempt) != Acceptance::accepted) return;
       const bool skipped = outcome.kind == OutcomeKind::skipped;
       // Skipped blocks say nothing about those inside the mask.
