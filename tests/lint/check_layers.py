@@ -25,7 +25,7 @@ FOREIGN = [
     (re.compile(r"hdf5(_hl)?\.h$|H5.*\.h$"), ("io/hdf5_", "export/")),
     (re.compile(r"blosc2?\.h$"), ("io/blosc_",)),
     (re.compile(r"yaml-cpp/"), ("pipeline/config",)),
-    (re.compile(r"(png|tiff|tiffio)\.h$"), ("io/",)),
+    (re.compile(r"(png|tiff|tiffio|jpeglib)\.h$"), ("io/",)),
     (re.compile(r"(gtest|gmock)/"), ("testing/",)),
     (re.compile(r"dlfcn\.h$"), ("pipeline/", "run/")),
     (re.compile(r"hwy/"), ("base/simd.cpp",)),

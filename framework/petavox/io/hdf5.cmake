@@ -9,5 +9,6 @@ petavox_add_library(hdf5
     hdf5_writer.cpp shard_set.cpp shard_writer.cpp
   LINKS petavox_io PRIVATE petavox_chunk_copy hdf5::hdf5 MPI::MPI_CXX ZLIB::ZLIB)
 petavox_add_library(images
-  SOURCES image_stack.cpp image_stack_names.cpp image_stack_png.cpp image_stack_tiff.cpp
-  LINKS petavox_io PRIVATE petavox_chunk_copy PNG::PNG TIFF::TIFF)
+  SOURCES image_stack.cpp image_stack_jpeg.cpp image_stack_names.cpp image_stack_png.cpp image_stack_tiff.cpp
+    tile_list.cpp tile_list_text.cpp tile_volumes.cpp
+  LINKS petavox_io PRIVATE petavox_chunk_copy PNG::PNG TIFF::TIFF JPEG::JPEG nlohmann_json::nlohmann_json)

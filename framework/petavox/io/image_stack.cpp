@@ -50,6 +50,7 @@ ImageKind image_kind(const std::filesystem::path& file) {
   if (text == "\x89PNG\r\n\x1a\n"sv) return ImageKind::png;
   for (const auto magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
     if (text.starts_with(magic)) return ImageKind::tiff;
+  if (text.starts_with("\xff\xd8\xff"sv)) return ImageKind::jpeg;
   return ImageKind::neither;
 }
 
@@ -59,16 +60,20 @@ std::vector<ImageHeader> read_image_headers(const std::filesystem::path& file, s
       return read_png_headers(file, max_pixels);
     case ImageKind::tiff:
       return read_tiff_headers(file, max_pixels);
+    case ImageKind::jpeg:
+      return read_jpeg_headers(file, max_pixels);
     case ImageKind::neither:
       break;
   }
   throw Error{ErrorCode::io,
-              file.string() + " is neither PNG nor TIFF (its first bytes are of another format); convert it"};
+              file.string() +
+                  " is neither PNG nor TIFF nor JPEG (its first bytes are of another format); convert it"};
 }
 
 void decode_image(const std::filesystem::path& file, const ImageHeader& header, std::span<std::byte> pixels) {
-  // Offset 0 holds the header of a TIFF file, hence never a page.
-  if (header.offset == 0)
+  if (header.kind == ImageKind::jpeg)
+    decode_jpeg(file, header, pixels);
+  else if (header.offset == 0)  // where a TIFF file has its header, hence never a page
     decode_png(file, header, pixels);
   else
     decode_tiff(file, header, pixels);
@@ -259,8 +264,9 @@ std::unique_ptr<ImageStackVolume> open_image_stack(const std::filesystem::path& 
   if (directory || detail::is_pattern(where)) {
     const auto files = detail::image_files(where);
     if (files.empty())
-      throw Error{ErrorCode::io, "there is no image in " + where.string() +
-                                     " (a stack has one PNG or TIFF file for each section); check the path"};
+      throw Error{ErrorCode::io,
+                  "there is no image in " + where.string() +
+                      " (a stack has one PNG, TIFF or JPEG file for each section); check the path"};
     for (const auto& file : files) add_section(file, options, draft, problems);
     // Which numbers are missing is known only once every file is a section.
     if (draft.sections.size() == files.size()) handle_gaps(options, draft, problems);

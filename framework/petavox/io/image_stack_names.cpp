@@ -54,7 +54,8 @@ std::optional<std::int64_t> parse_number(std::string_view digits) {
 bool is_image_name(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return name.ends_with(".png") || name.ends_with(".tif") || name.ends_with(".tiff");
+  return name.ends_with(".png") || name.ends_with(".tif") || name.ends_with(".tiff") ||
+         name.ends_with(".jpg") || name.ends_with(".jpeg");
 }
 
 }  // namespace

@@ -274,7 +274,7 @@ TEST(ImageStack, reports_all_problems_at_once) {
   for (const char* part :
        {"s1.tif is 37x53 of 16 bits, the first section 37x53 of 8 bits", "s2.png is 1x3 of 8 bits",
         "s3.png is not a gray image", "s4.png is not a gray image", "3 values a pixel",
-        "s6.png is neither PNG nor TIFF", "s7.png (it is not a regular file)"})
+        "s6.png is neither PNG nor TIFF nor JPEG", "s7.png (it is not a regular file)"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
