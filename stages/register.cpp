@@ -18,6 +18,7 @@
 #include "stages/size_filter/size_filter.hpp"
 #include "stages/size_merge/size_merge_stage.hpp"
 #include "stages/stitch/stitch.hpp"
+#include "stages/tiles/stitch_tiles.hpp"
 #include "stages/watershed/watershed.hpp"
 
 namespace petavox {
@@ -35,6 +36,7 @@ void add_reduction(StageRegistry& registry) {
 }  // namespace
 
 void register_stages(StageRegistry& registry) {
+  registry.add(stitch_tiles_stage());
   registry.add<Normalize>();
   registry.add(align_stage());
   registry.add<Downsample>();
