@@ -9,6 +9,8 @@
 
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/phantom_files.hpp"
+#include "apps/petavox/phantom_tiles.hpp"
+#include "apps/petavox/where.hpp"
 
 #include <future>
 #include <thread>
@@ -34,7 +36,18 @@ constexpr const char* footer =
     "Examples:\n"
     "  petavox phantom --shape 128,256,256 --out phantom\n"
     "  petavox phantom --shape 60,1024,1024 --voxel-size-nm 40,4,4 --section-jitter-nm 30 --seed 7 --out "
-    "stack";
+    "stack\n"
+    "\n"
+    "With --tiles the volume, or another (--from), is cut into distorted, overlapping, noisy image tiles "
+    "instead:\n"
+    "tiles/*.png, tiles.csv with nominal places (what `input.tiles` of a configuration takes), and the "
+    "truth, in\n"
+    "truth.json and truth.h5 (see docs/alignment.md).\n"
+    "\n"
+    "Examples:\n"
+    "  petavox phantom --tiles --shape 20,512,512 --voxel-size-nm 40,4,4 --out tiles\n"
+    "  petavox phantom --tiles --from raw.h5:/raw --tile 128,128 --overlap-px 24 --damage fold,lost,missing "
+    "--out tiles";
 
 struct Options {
   std::vector<Index> shape;
@@ -43,7 +56,10 @@ struct Options {
   double noise = 1, section_variation = 1, section_jitter_nm = 0;
   std::string out, codec = "gzip";
   int threads = 0;
-  bool overwrite = false, json = false;
+  bool overwrite = false, json = false, tiles = false;
+  std::string from;
+  std::vector<Index> tile{256, 256};
+  TileCutSpec cut;
 };
 
 constexpr Extent chunk{64, 64, 64};
@@ -152,7 +168,37 @@ Json description(const Phantom& phantom, const Digests& digests, const TruthFile
             {"positions", "nanometres, x y z"}}}};
 }
 
+int run_tiles(const Options& options) {
+  std::unique_ptr<Volume> source;
+  if (options.from.empty())
+    source = open_phantom(spec_of(options), "raw");
+  else
+    source = open_where(options.from);
+  TileCutSpec cut = options.cut;
+  cut.seed = options.seed;
+  if (options.tile.size() != 2)
+    throw Error{ErrorCode::config, "--tile needs two numbers (height and width); write it as Y,X"};
+  cut.tile_y = options.tile[0];
+  cut.tile_x = options.tile[1];
+  const OutputRoot root = OutputRoot::create(options.out);
+  for (const char* name : {"tiles.csv", "truth.json", "truth.h5"})
+    if (!options.overwrite && root.exists(name))
+      throw Error{ErrorCode::io,
+                  fmt::format("{} exists (it is not overwritten); remove it, give another --out or add "
+                              "--overwrite",
+                              root.path_of(name))};
+  const Json truth = Json::parse(write_tile_phantom(*source, cut, root, options.overwrite));
+  if (options.json) {
+    fmt::print("{}\n", truth.dump());
+    return 0;
+  }
+  fmt::print("{}: {} tiles of {} sections\n", root.path_of("tiles.csv"), truth["tiles"].size(),
+             truth["sections"].size());
+  return 0;
+}
+
 int run(const Options& options) {
+  if (options.tiles || !options.from.empty()) return run_tiles(options);
   const Phantom phantom{spec_of(options)};
   const OutputRoot root = OutputRoot::create(options.out);
   for (const char* name : {"phantom.h5", "synapses.csv", "skeletons.swc", "phantom.json"})
@@ -185,10 +231,8 @@ void add_phantom_command(CLI::App& app, Command& command) {
   const auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("phantom", "Write an EM-like volume with its complete truth");
   sub->footer(footer);
-  sub->add_option("--shape", options->shape, "Size in voxels")
-      ->required()
-      ->delimiter(',')
-      ->type_name("Z,Y,X");
+  CLI::Option* shape =
+      sub->add_option("--shape", options->shape, "Size in voxels")->delimiter(',')->type_name("Z,Y,X");
   sub->add_option("--out", options->out, "Directory to write to; made if it is missing")
       ->required()
       ->type_name("DIR");
@@ -208,9 +252,36 @@ void add_phantom_command(CLI::App& app, Command& command) {
       ->capture_default_str();
   sub->add_option("--threads", options->threads, "Blocks computed at once (default: one for each core)")
       ->check(CLI::Range(1, 1024));
+  sub->add_flag("--tiles", options->tiles, "Write distorted, overlapping image tiles and their truth");
+  sub->add_option("--from", options->from, "Cut this volume instead of a phantom; implies --tiles")
+      ->excludes(shape)
+      ->type_name("WHERE");
+  sub->add_option("--tile", options->tile, "Size of a tile in pixels (default: 256,256)")
+      ->delimiter(',')
+      ->type_name("Y,X");
+  TileCutSpec& cut = options->cut;
+  const auto amount = [&](const char* name, double& value, const char* what, double most) {
+    sub->add_option(name, value, what)->check(CLI::Range(0.0, most))->capture_default_str();
+  };
+  sub->add_option("--overlap-px", cut.overlap_px, "Least overlap of neighbouring tiles")
+      ->check(CLI::Range(0, 1 << 16))
+      ->capture_default_str();
+  amount("--tile-jitter-px", cut.jitter_px, "Largest error of a tile's nominal place", 1000);
+  amount("--rotation-deg", cut.rotation_deg, "Largest turn of a section", 180);
+  amount("--shift-px", cut.shift_px, "Largest shift of a section", 1e4);
+  amount("--scale-percent", cut.scale_percent, "Largest change of a section's scale", 50);
+  amount("--elastic-px", cut.elastic_px, "Largest smooth displacement within a section", 1000);
+  amount("--tile-noise", cut.noise, "Standard deviation of the noise of a pixel, grey levels", 128);
+  amount("--gain-percent", cut.gain_percent, "Change of brightness between tiles and towards their rims", 90);
+  sub->add_option("--damage", cut.damages, "Any of fold, crack, missing, thick, lost, blank: one each")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"fold", "crack", "missing", "thick", "lost", "blank"}));
   sub->add_flag("--overwrite", options->overwrite, "Replace the files of another phantom");
   sub->add_flag("--json", options->json, "Print phantom.json on one line instead of text");
-  sub->callback([options, &command] { command.run = [options](const Session&) { return run(*options); }; });
+  sub->callback([options, shape, &command] {
+    if (options->from.empty() && shape->count() == 0) throw CLI::RequiredError("--shape");
+    command.run = [options](const Session&) { return run(*options); };
+  });
 }
 
 }  // namespace petavox::app

@@ -38,6 +38,7 @@ void add_score_command(CLI::App& app, Command& command);
 void add_info_command(CLI::App& app, Command& command);
 void add_stages_command(CLI::App& app, Command& command);
 void add_phantom_command(CLI::App& app, Command& command);
+void add_ingest_command(CLI::App& app, Command& command);
 void add_render_command(CLI::App& app, Command& command);
 void add_export_command(CLI::App& app, Command& command);
 

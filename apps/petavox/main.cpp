@@ -86,6 +86,7 @@ int main_without_exceptions(int argc, char** argv) {
   add_info_command(app, command);
   add_stages_command(app, command);
   add_phantom_command(app, command);
+  add_ingest_command(app, command);
   add_render_command(app, command);
   add_export_command(app, command);
   try {

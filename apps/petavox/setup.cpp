@@ -71,6 +71,11 @@ void Pipeline::build() {
 std::vector<std::string> Pipeline::notes() const {
   std::vector<std::string> notes = config_.notes;
   notes.insert(notes.end(), plan_->notes().begin(), plan_->notes().end());
+  const std::filesystem::path& main = config_.main_input().path;
+  if (is_tile_list(main)) {
+    const std::vector<std::string>& problems = open_tile_set(main)->list().problems;
+    notes.insert(notes.end(), problems.begin(), problems.end());
+  }
   return notes;
 }
 

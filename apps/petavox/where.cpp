@@ -6,6 +6,8 @@
 
 #include "stages/phantom/phantom.hpp"
 
+#include <map>
+#include <mutex>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -17,6 +19,10 @@ namespace fs = std::filesystem;
 
 std::unique_ptr<Volume> open_file(const fs::path& path, const std::string& dataset,
                                   std::optional<VoxelSizeNm> voxel_size_nm, GapPolicy gaps) {
+  if (is_tile_list(path)) {
+    const std::size_t first = dataset.find_first_not_of('/');
+    return TileSet::volume(open_tile_set(path), first == std::string::npos ? "" : dataset.substr(first));
+  }
   if (is_image_stack(path)) {
     if (!dataset.empty())
       throw Error{ErrorCode::config,
@@ -34,6 +40,17 @@ std::unique_ptr<Volume> open_file(const fs::path& path, const std::string& datas
 }
 
 }  // namespace
+
+std::shared_ptr<const TileSet> open_tile_set(const fs::path& list) {
+  static std::mutex mutex;
+  static std::map<fs::path, std::weak_ptr<const TileSet>> sets;  // kept by the volumes that read from them
+  const std::lock_guard lock{mutex};
+  std::weak_ptr<const TileSet>& known = sets[list];
+  if (auto set = known.lock()) return set;
+  auto set = std::make_shared<const TileSet>(read_tile_list(list));
+  known = set;
+  return set;
+}
 
 std::unique_ptr<Volume> open_where(const std::string& where) {
   const auto [file, dataset] = split_dataset(where);

@@ -4,8 +4,13 @@
 
 expect 0 "$PETAVOX" phantom --shape 24,48,48 --seed 2 --out em
 raw=$WORK/em/phantom.h5
+expect 0 "$PETAVOX" phantom --tiles --from "$raw:/raw" --tile 32,32 --overlap-px 12 --out tiles
 for config in "$SOURCE"/configs/*.yaml "$SOURCE"/configs/stages/*.yaml; do
   name=$(basename "$config" .yaml)
+  if grep -q '^  tiles:' "$config"; then
+    expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set input.tiles=tiles/tiles.csv
+    continue
+  fi
   # Real data lie beside the repository; without them only the replaced input can be planned.
   if grep -q 'shared/data' "$config" && [ ! -d "$SOURCE/../shared/data" ]; then
     echo "$name: not run as it is, ../shared/data is absent"

@@ -344,7 +344,7 @@ RunConfig parse_config(std::string_view text, const std::filesystem::path& file,
   }
   const Value written = root;
   for (const std::string& text_of_override : overrides) apply_override(root, text_of_override, problems);
-  settle_inputs(root, written, base, config);
+  settle_inputs(root, written, base, config, problems);
   make_paths_absolute(root, base);
 
   check_root(root, problems);

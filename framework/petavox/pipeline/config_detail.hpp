@@ -24,7 +24,8 @@ inline bool from_override(const Value& value) { return value.where.line == 0; }
 
 /// Decides between a path and a phantom where overrides left both, and removes the further inputs that belong
 /// to a main input which an override replaced; `written` is the tree before overrides.
-void settle_inputs(Value& root, const Value& written, const std::filesystem::path& base, RunConfig& config);
+void settle_inputs(Value& root, const Value& written, const std::filesystem::path& base, RunConfig& config,
+                   Problems& problems);
 
 /// Replaces every relative path in the tree: those from overrides relative to the current directory, others
 /// relative to `base`.

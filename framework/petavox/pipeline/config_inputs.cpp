@@ -61,7 +61,8 @@ void settle_source(Value& input, const std::string& key, std::vector<std::string
 
 bool main_was_replaced(const Value& main, const Value& written, const fs::path& base) {
   const Value* old_main = written.find("input");
-  if (old_main == nullptr) return false;
+  // What a list of tiles is made of comes from the list.
+  if (old_main == nullptr || old_main->find("tiles") != nullptr) return false;
   const Value *path = main.find("path"), *old_path = old_main->find("path");
   if ((path == nullptr) != (old_path == nullptr)) return true;
   return path != nullptr && resolved(*path, base) != resolved(*old_path, base);
@@ -224,7 +225,51 @@ void read_mask(const Value& mask, RunConfig& config, Problems& problems) {
 
 }  // namespace
 
-void settle_inputs(Value& root, const Value& written, const fs::path& base, RunConfig& config) {
+namespace {
+
+/// `input: {tiles: list.csv}` is short for the mosaic of the list as main input and inputs `tiles` and
+/// `tile_list`.
+void spell_out_tiles(Value& root, Problems& problems) {
+  Value* main = root.find("input");
+  const Value* tiles = main != nullptr ? main->find("tiles") : nullptr;
+  if (tiles == nullptr) return;
+  if (main->find("path") != nullptr || main->find("phantom") != nullptr || main->find("mask") != nullptr) {
+    problems.add(tiles->where,
+                 "input.tiles stands beside a path, a phantom or a mask (the tiles are the input, "
+                 "and a mask would cut them before they are placed); keep one");
+    return;
+  }
+  if (tiles->kind != Value::Kind::scalar) {
+    problems.add(tiles->where, "input.tiles is not a path (one list is read); write tiles: tiles.csv");
+    return;
+  }
+  const Value list = *tiles;
+  remove(*main, "tiles");
+  main->entries.emplace_back("path", list);
+  main->entries.emplace_back("dataset", Value::text("mosaic", list.where));
+  if (root.find("inputs") == nullptr) {
+    Value none;
+    none.kind = Value::Kind::map;
+    none.where = list.where;
+    root.entries.emplace_back("inputs", none);
+  }
+  Value& others = *root.find("inputs");
+  for (const auto& [name, part] : {std::pair{"tiles", "tiles"}, std::pair{"tile_list", "list"}}) {
+    if (others.find(name) != nullptr) continue;
+    Value input;
+    input.kind = Value::Kind::map;
+    input.where = list.where;
+    input.entries.emplace_back("path", list);
+    input.entries.emplace_back("dataset", Value::text(part, list.where));
+    others.entries.emplace_back(name, input);
+  }
+}
+
+}  // namespace
+
+void settle_inputs(Value& root, const Value& written, const fs::path& base, RunConfig& config,
+                   Problems& problems) {
+  spell_out_tiles(root, problems);
   Value* main = root.find("input");
   if (main == nullptr) return;
   settle_source(*main, "input", config.notes);
