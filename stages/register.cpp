@@ -11,6 +11,7 @@
 #include "stages/downsample/downsample.hpp"
 #include "stages/long_range/long_range.hpp"
 #include "stages/mutex_watershed/mutex_watershed.hpp"
+#include "stages/network/network_stage.hpp"
 #include "stages/normalize/normalize.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
 #include "stages/relabel/relabel.hpp"
@@ -42,6 +43,7 @@ void register_stages(StageRegistry& registry) {
   registry.add<Downsample>();
   registry.add<Distance>();
   registry.add<Boundary>();
+  registry.add<NetworkStage>();
   registry.add<Affinities>();
   registry.add<LongRange>();
   registry.add(watershed_stage());

@@ -9,20 +9,19 @@ from torch import nn
 from torch.nn import functional
 
 # Levels from fine to coarse. factor: how much coarser than the level before (z, y, x); encode, decode: kernels.
-ARCHITECTURES = {
-    "isotropic": [
-        {"channels": 16, "factor": [1, 1, 1], "encode": [[3, 3, 3]], "decode": [[3, 3, 3]]},
-        {"channels": 32, "factor": [2, 2, 2], "encode": [[3, 3, 3], [3, 3, 3]], "decode": [[3, 3, 3]]},
-        {"channels": 48, "factor": [2, 2, 2], "encode": [[3, 3, 3], [3, 3, 3]], "decode": [[3, 3, 3]]},
-        {"channels": 64, "factor": [2, 2, 2], "encode": [[3, 3, 3]], "decode": []},
-    ],
-    "serial": [
-        {"channels": 16, "factor": [1, 1, 1], "encode": [[1, 3, 3]], "decode": [[1, 3, 3]]},
-        {"channels": 32, "factor": [1, 2, 2], "encode": [[1, 3, 3], [3, 3, 3]], "decode": [[3, 3, 3]]},
-        {"channels": 48, "factor": [1, 2, 2], "encode": [[3, 3, 3], [3, 3, 3]], "decode": [[3, 3, 3]]},
-        {"channels": 64, "factor": [1, 2, 2], "encode": [[1, 3, 3]], "decode": []},
-    ],
-}
+def four_levels(factor):
+    """The same layers for both presets, so that one can be trained from the other's weights."""
+    k = [3, 3, 3]
+    return [
+        {"channels": 16, "factor": [1, 1, 1], "encode": [k], "decode": [k]},
+        {"channels": 32, "factor": factor, "encode": [k, k], "decode": [k]},
+        {"channels": 48, "factor": factor, "encode": [k, k], "decode": [k]},
+        {"channels": 64, "factor": factor, "encode": [k], "decode": []},
+    ]
+
+
+# Sections are too thick to be pooled across.
+ARCHITECTURES = {"isotropic": four_levels([2, 2, 2]), "serial": four_levels([1, 2, 2])}
 
 
 class ConvNormRelu(nn.Sequential):

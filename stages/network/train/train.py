@@ -40,6 +40,7 @@ def parse_arguments():
     parser.add_argument("--minutes", type=float, default=60, help="time to train, in all (over resumed runs)")
     parser.add_argument("--rate", type=float, default=3e-3, help="largest learning rate; falls with a cosine over the time")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", help="checkpoint.pt of another training whose weights to begin with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=float, default=3, help="minutes between validations and checkpoints")
     parser.add_argument("--name", default="", help="name of the model; default: that of --out")
@@ -105,6 +106,11 @@ def validation_batches(arguments, volume_list, offsets):
     return [batch_of(volume_list, smaller, rng, offsets, changed=False) for _ in range(6)]
 
 
+def margin_of(arguments, multiple):
+    """Voxels by which a window should reach beyond what is kept of it: what patches taught the network to look at."""
+    return [-(-(p // 3) // m) * m for p, m in zip(arguments.patch, multiple)]
+
+
 def export(arguments, averaged, training, offsets, path):
     network = UNet(ARCHITECTURES[arguments.preset], len(offsets))
     network.load_state_dict(averaged.state)
@@ -117,6 +123,7 @@ def export(arguments, averaged, training, offsets, path):
                     "mean": round(float(numpy.mean([v.mean for v in training])), 4),
                     "deviation": round(float(numpy.mean([v.deviation for v in training])), 4)}],
         "outputs": [{"name": "affinities", "layer": "affinities", "kind": "affinities", "offsets": offsets}],
+        "margin": margin_of(arguments, network.multiple()),
         "halo": container.receptive_halo(layers, "affinities", network.multiple()),
         "multiple": network.multiple(),
     }
@@ -134,6 +141,8 @@ def main():
     check = validation_batches(arguments, [volumes.TrainingVolume(*v) for v in arguments.validate], offsets)
     network = UNet(ARCHITECTURES[arguments.preset], len(offsets))
     optimizer = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=1e-4)
+    if arguments.start:
+        network.load_state_dict(torch.load(arguments.start)["averaged"])
     averaged = Averaged(network)
     step, spent = 0, 0.0
     checkpoint = os.path.join(arguments.out, "checkpoint.pt")

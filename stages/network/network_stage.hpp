@@ -1,0 +1,42 @@
+#pragma once
+// Stage `network`: a trained network over an image, window by window on a lattice fixed in the domain. The
+// windows are the stage's subvolumes, so blocks.shape has no part in the result (docs/invariance.md).
+
+#include "petavox/stage/params.hpp"
+#include "petavox/stage/stage.hpp"
+
+#include "stages/network/backend.hpp"
+
+#include <mutex>
+
+namespace petavox {
+
+class NetworkStage final : public Stage {
+ public:
+  static constexpr std::string_view name = "network";
+  static constexpr std::string_view summary = "affinities or class probabilities by a trained network";
+
+  explicit NetworkStage(Params& params);
+  Contract contract(const Setup& setup) const override;
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override;
+
+ private:
+  void load(Params& params, const std::string& builtin, const std::string& path);
+  void choose_output(Params& params, const std::string& wanted);
+  void choose_window(Params& params, Extent core, Extent margin);
+  std::unique_ptr<network::Executable> take() const;
+  void give_back(std::unique_ptr<network::Executable> executable) const;
+
+  network::Model model_;
+  network::Output output_;
+  int channels_ = 3;  ///< the first so many of the output are written
+  Extent core_{}, margin_{};
+  Extent window_{};  ///< core and margins
+  bool skip_zeros_ = true;
+  network::BackendSettings backend_;
+  /// Prepared networks that no block is using: run() may be called from several threads.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<network::Executable>> idle_;
+};
+
+}  // namespace petavox

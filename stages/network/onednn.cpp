@@ -1,0 +1,356 @@
+// The backend on oneDNN (https://oneapi-src.github.io/oneDNN), version 2: the only file that sees its
+// headers.
+//
+// Activations stay in the layout that its convolutions like best, channels in groups of 8 or 16, and all
+// channel counts are filled up to multiples of 16, because odd ones fall back to reference code. Convolution,
+// bias, sum and relu are one primitive. Upsampling and sums are loops of our own: as primitives they are slow
+// or need reorders.
+
+#include "petavox/base/check.hpp"
+
+#include "stages/network/backend.hpp"
+#include "stages/network/schedule.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <unordered_map>
+
+#include <dnnl.hpp>
+#include <fmt/format.h>
+#include <omp.h>
+
+#if DNNL_VERSION_MAJOR != 2
+#error \
+    "petavox speaks the interface of oneDNN 2 (Debian 12: libdnnl-dev 2.6); use that version or -DPETAVOX_WITH_ONEDNN=OFF"
+#endif
+
+namespace petavox::network {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+constexpr auto f32 = memory::data_type::f32;
+
+/// Sets the number of OpenMP threads of this thread for a while.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads) : before_{omp_get_max_threads()} { omp_set_num_threads(threads); }
+  ~ThreadLimit() { omp_set_num_threads(before_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
+
+memory::dims dims_of(const Model& model, int tensor, Extent window, bool padded) {
+  const Extent scale = model.scale_of(tensor);
+  const int channels = model.channels_of(tensor);
+  return {1, padded ? padded_channels(channels) : channels, window.z / scale.z, window.y / scale.y,
+          window.x / scale.x};
+}
+
+/// out[c][z][y][x][k] += or = low[c][z / fz][y / fy][x / fx][k], then max(0, .): nearest-neighbour
+/// upsampling. `shape` is that of `out`: groups, z, y, x, group.
+void upsample(const float* low, float* out, const std::array<Index, 5>& shape, Extent factor, bool sum,
+              bool relu) {
+  const auto [groups, nz, ny, nx, group] = shape;
+  const Index lz = nz / factor.z, ly = ny / factor.y, lx = nx / factor.x;
+  for (Index c = 0; c < groups; ++c)
+    for (Index z = 0; z < nz; ++z)
+      for (Index y = 0; y < ny; ++y) {
+        const float* from = low + (((c * lz + z / factor.z) * ly + y / factor.y) * lx) * group;
+        float* to = out + (((c * nz + z) * ny + y) * nx) * group;
+        for (Index x = 0; x < nx; ++x, to += group) {
+          const float* source = from + x / factor.x * group;
+          for (Index k = 0; k < group; ++k) {
+            float value = source[k];
+            if (sum) value += to[k];
+            to[k] = relu && value < 0 ? 0.0F : value;
+          }
+        }
+      }
+}
+
+class OneDnn final : public Executable {
+ public:
+  OneDnn(const Model& model, int output, Extent window, const BackendSettings& settings)
+      : window_{window}, threads_{settings.threads}, schedule_{make_schedule(model, output, window)} {
+    const ThreadLimit limit{threads_};
+    blocked_ = preferred_layout();
+    for (const std::size_t bytes : schedule_.buffer_bytes)
+      buffers_.emplace_back(memory::desc{{static_cast<Index>(bytes)}, memory::data_type::u8, Tag::a},
+                            engine_);
+    image_ = memory{{dims_of(model, 0, window, false), f32, Tag::ncdhw}, engine_, nullptr};
+    for (const Step& step : schedule_.steps) add(model, step);
+    result_ = tensor(model, output);
+    result_channels_ = model.channels_of(output);
+  }
+
+  void run(std::span<const float> image, std::span<float> result) override {
+    const ThreadLimit limit{threads_};
+    const auto voxels = static_cast<std::size_t>(window_.voxels());
+    PETAVOX_ASSERT(image.size_bytes() == image_.get_desc().get_size() &&
+                   result.size() == static_cast<std::size_t>(result_channels_) * voxels);
+    image_.set_data_handle(const_cast<float*>(image.data()));
+    for (Work& work : work_) work.call ? work.call() : work.primitive.execute(stream_, work.arguments);
+    stream_.wait();
+    // Only the real channels leave, each by itself.
+    const auto* grouped = static_cast<const float*>(result_.get_data_handle());
+    const auto group = static_cast<std::size_t>(group_size());
+    for (std::size_t c = 0; c < static_cast<std::size_t>(result_channels_); ++c) {
+      const float* from = grouped + c / group * group * voxels + c % group;
+      float* to = result.data() + c * voxels;
+      for (std::size_t v = 0; v < voxels; ++v) to[v] = from[v * group];
+    }
+  }
+
+  std::vector<std::string> kernels() const override {
+    std::vector<std::string> names;
+    for (const Work& work : work_) names.push_back(work.kernel);
+    return names;
+  }
+
+ private:
+  struct Work {
+    dnnl::primitive primitive;
+    std::unordered_map<int, memory> arguments;
+    std::string kernel;
+    std::function<void()> call;  // instead of a primitive
+  };
+
+  void push(dnnl::primitive primitive, std::unordered_map<int, memory> arguments, std::string kernel) {
+    work_.push_back({std::move(primitive), std::move(arguments), std::move(kernel), {}});
+  }
+
+  /// The grouping of channels that convolutions choose on this machine.
+  Tag preferred_layout() const {
+    const memory::dims shape{1, 16, 16, 16, 16};
+    const memory::desc any{shape, f32, Tag::any}, weights{{16, 16, 3, 3, 3}, f32, Tag::any};
+    const dnnl::convolution_forward::desc conv{dnnl::prop_kind::forward_inference,
+                                               dnnl::algorithm::convolution_direct,
+                                               any,
+                                               weights,
+                                               any,
+                                               {1, 1, 1},
+                                               {1, 1, 1},
+                                               {1, 1, 1}};
+    const dnnl::convolution_forward::primitive_desc chosen{conv, engine_};
+    return chosen.src_desc() == memory::desc{shape, f32, Tag::nCdhw16c} ? Tag::nCdhw16c : Tag::nCdhw8c;
+  }
+
+  Index group_size() const { return blocked_ == Tag::nCdhw16c ? 16 : 8; }
+
+  memory tensor(const Model& model, int number) const {
+    if (number == 0) return image_;
+    const int buffer = schedule_.buffer_of[static_cast<std::size_t>(number)];
+    return {{dims_of(model, number, window_, true), f32, blocked_},
+            engine_,
+            buffers_[static_cast<std::size_t>(buffer)].get_data_handle()};
+  }
+
+  void add(const Model& model, const Step& step) {
+    const Layer& layer = model.layers[static_cast<std::size_t>(step.layer)];
+    switch (layer.op) {
+      case Op::conv:
+        return add_conv(model, step, layer);
+      case Op::max_pool:
+        return add_pool(model, step, layer);
+      case Op::upsample:
+        return add_upsample(model, step, layer);
+      case Op::add:
+        return add_sum(model, step);
+      case Op::concat:
+        return add_concat(model, step);
+      case Op::relu:
+        return add_eltwise(model, step, dnnl::algorithm::eltwise_relu);
+      case Op::sigmoid:
+        return add_eltwise(model, step, dnnl::algorithm::eltwise_logistic);
+    }
+  }
+
+  void add_conv(const Model& model, const Step& step, const Layer& layer) {
+    const int source = step.in.front();
+    const memory in = tensor(model, source), out = tensor(model, step.out);
+    const auto out_channels = out.get_desc().dims()[1], in_channels = in.get_desc().dims()[1];
+    const Extent k = layer.kernel;
+    const memory::dims weight_dims{out_channels, in_channels, k.z, k.y, k.x}, half{k.z / 2, k.y / 2, k.x / 2};
+    dnnl::post_ops after;
+    if (step.residual >= 0) after.append_sum(1.0F);
+    if (step.relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+    dnnl::primitive_attr attributes;
+    attributes.set_post_ops(after);
+    const dnnl::convolution_forward::desc desc{dnnl::prop_kind::forward_inference,
+                                               dnnl::algorithm::convolution_direct,
+                                               in.get_desc(),
+                                               {weight_dims, f32, Tag::any},
+                                               {{out_channels}, f32, Tag::x},
+                                               out.get_desc(),
+                                               {1, 1, 1},
+                                               half,
+                                               half};
+    const dnnl::convolution_forward::primitive_desc chosen{desc, attributes, engine_};
+    // Filled up with zeros: channels that the model does not have neither give nor take.
+    const auto real_in = static_cast<std::size_t>(model.channels_of(source));
+    const auto taps = static_cast<std::size_t>(k.voxels());
+    std::vector<float> weights(static_cast<std::size_t>(out_channels * in_channels) * taps);
+    for (std::size_t o = 0; o < static_cast<std::size_t>(layer.channels); ++o)
+      std::copy_n(
+          layer.weights.begin() + static_cast<std::ptrdiff_t>(o * real_in * taps), real_in * taps,
+          weights.begin() + static_cast<std::ptrdiff_t>(o * static_cast<std::size_t>(in_channels) * taps));
+    memory plain{{weight_dims, f32, Tag::oidhw}, engine_, weights.data()};
+    memory packed{chosen.weights_desc(), engine_}, bias{chosen.bias_desc(), engine_};
+    dnnl::reorder(plain, packed).execute(stream_, plain, packed);
+    stream_.wait();
+    auto* values = static_cast<float*>(bias.get_data_handle());
+    std::fill_n(values, out_channels, 0.0F);
+    std::copy(layer.bias.begin(), layer.bias.end(), values);
+    push(dnnl::convolution_forward{chosen},
+         {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, out}},
+         chosen.impl_info_str());
+  }
+
+  void add_pool(const Model& model, const Step& step, const Layer& layer) {
+    const memory in = tensor(model, step.in.front()), out = tensor(model, step.out);
+    const memory::dims window{layer.factor.z, layer.factor.y, layer.factor.x}, none{0, 0, 0};
+    const dnnl::pooling_forward::desc desc{dnnl::prop_kind::forward_inference,
+                                           dnnl::algorithm::pooling_max,
+                                           in.get_desc(),
+                                           out.get_desc(),
+                                           window,
+                                           window,
+                                           none,
+                                           none};
+    const dnnl::pooling_forward::primitive_desc chosen{desc, engine_};
+    push(dnnl::pooling_forward{chosen}, {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}}, chosen.impl_info_str());
+  }
+
+  void add_upsample(const Model& model, const Step& step, const Layer& layer) {
+    const memory in = tensor(model, step.in.front()), out = tensor(model, step.out);
+    const auto d = out.get_desc().dims();
+    const Index group = group_size();
+    const std::array<Index, 5> shape{d[1] / group, d[2], d[3], d[4], group};
+    const bool sum = step.residual >= 0;
+    own("upsample", [in, out, shape, factor = layer.factor, sum, relu = step.relu] {
+      upsample(static_cast<const float*>(in.get_data_handle()), static_cast<float*>(out.get_data_handle()),
+               shape, factor, sum, relu);
+    });
+  }
+
+  void add_sum(const Model& model, const Step& step) {
+    const memory a = tensor(model, step.in[0]), b = tensor(model, step.in[1]), out = tensor(model, step.out);
+    const std::size_t count = out.get_desc().get_size() / sizeof(float);
+    own("sum", [a, b, out, count, relu = step.relu] {
+      const auto* x = static_cast<const float*>(a.get_data_handle());
+      const auto* y = static_cast<const float*>(b.get_data_handle());
+      auto* to = static_cast<float*>(out.get_data_handle());
+      for (std::size_t i = 0; i < count; ++i) {
+        const float value = x[i] + y[i];
+        to[i] = relu && value < 0 ? 0.0F : value;
+      }
+    });
+  }
+
+  /// Channels are grouped, so the parts lie one after the other.
+  void add_concat(const Model& model, const Step& step) {
+    std::vector<memory> parts;
+    for (const int input : step.in) parts.push_back(tensor(model, input));
+    const memory out = tensor(model, step.out);
+    own("concat", [parts, out] {
+      auto* to = static_cast<std::byte*>(out.get_data_handle());
+      for (const memory& part : parts) {
+        std::memcpy(to, part.get_data_handle(), part.get_desc().get_size());
+        to += part.get_desc().get_size();
+      }
+    });
+  }
+
+  void add_eltwise(const Model& model, const Step& step, dnnl::algorithm algorithm) {
+    const memory in = tensor(model, step.in.front()), out = tensor(model, step.out);
+    const dnnl::eltwise_forward::desc desc{dnnl::prop_kind::forward_inference, algorithm, in.get_desc(), 0.0F,
+                                           0.0F};
+    const dnnl::eltwise_forward::primitive_desc chosen{desc, engine_};
+    push(dnnl::eltwise_forward{chosen}, {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}}, chosen.impl_info_str());
+  }
+
+  void own(std::string name, std::function<void()> call) {
+    work_.push_back({{}, {}, std::move(name), std::move(call)});
+  }
+
+  Extent window_;
+  int threads_;
+  Schedule schedule_;
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  Tag blocked_ = Tag::nCdhw8c;
+  std::vector<memory> buffers_;
+  memory image_, result_;
+  int result_channels_ = 0;
+  std::vector<Work> work_;
+};
+
+std::string isa_name() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "SSE4.1";
+    case dnnl::cpu_isa::avx:
+      return "AVX";
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2-VNNI";
+    case dnnl::cpu_isa::avx512_core:
+      return "AVX-512";
+    default:
+      return fmt::format("ISA {:#x}", static_cast<int>(dnnl::get_effective_cpu_isa()));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Executable> compile(const Model& model, int output, Extent window,
+                                    const BackendSettings& settings) {
+  for (const Layer& layer : model.layers)
+    if (layer.op == Op::concat)
+      for (const int input : layer.inputs)
+        if (input == 0 || model.channels_of(input) % channel_group != 0)
+          throw Error{
+              ErrorCode::config,
+              fmt::format(
+                  "layer '{}' of model '{}' joins channels that are not a multiple of {} (they lie in "
+                  "groups of {}); train with other widths, or add instead of joining",
+                  layer.name, model.name, channel_group, channel_group)};
+  try {
+    return std::make_unique<OneDnn>(model, output, window, settings);
+  } catch (const dnnl::error& error) {
+    throw Error{ErrorCode::resource,
+                fmt::format("oneDNN cannot prepare model '{}' for a window of {} ({}); use a smaller window",
+                            model.name, to_string(window), error.what())};
+  }
+}
+
+double executable_bytes(const Model& model, int output, Extent window) {
+  double weights = 0;
+  for (const Layer& layer : model.layers) weights += 4.0 * static_cast<double>(layer.weights.size());
+  // Kernels and their scratchpads take a few MiB, whatever the window.
+  constexpr double kernels = 16.0 * 1024 * 1024;
+  return static_cast<double>(make_schedule(model, output, window).bytes()) + 2 * weights + kernels;
+}
+
+std::string backend_identity() {
+  const dnnl_version_t* version = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}, {}", version->major, version->minor, version->patch, isa_name());
+}
+
+bool limit_isa(const std::string& isa) {
+  if (isa == "auto") return true;
+  const auto wanted = isa == "sse41"  ? dnnl::cpu_isa::sse41
+                      : isa == "avx2" ? dnnl::cpu_isa::avx2
+                                      : dnnl::cpu_isa::avx512_core;
+  if (dnnl::get_effective_cpu_isa() == wanted) return true;
+  return dnnl::set_max_cpu_isa(wanted) == dnnl::status::success;
+}
+
+}  // namespace petavox::network

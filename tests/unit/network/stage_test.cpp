@@ -1,0 +1,182 @@
+#include "petavox/testing/random_inputs.hpp"
+#include "petavox/testing/stage_kit.hpp"
+
+#include "stages/network/network_stage.hpp"
+#include "stages/network/window.hpp"
+
+#include "unit/network/model_builder.hpp"
+
+#include <cstdio>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+namespace petavox {
+namespace {
+
+using network::ModelBuilder;
+
+/// A model file that lives as long as the test.
+class ModelFile {
+ public:
+  explicit ModelFile(const Bytes& bytes) {
+    char name[] = "/tmp/petavox_model_XXXXXX";
+    const int descriptor = ::mkstemp(name);
+    EXPECT_GE(descriptor, 0);
+    path_ = name;
+    std::ofstream{path_, std::ios::binary}.write(reinterpret_cast<const char*>(bytes.data()),
+                                                 static_cast<std::streamsize>(bytes.size()));
+    ::close(descriptor);
+  }
+  ~ModelFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string config_error(const testing::ParamTexts& params) {
+  try {
+    testing::make_program(testing::stage_type<NetworkStage>(), params);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::config);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(NetworkStage, IsTheSameForAllBlocksAndOrders) {
+  const ModelFile file{network::small_unet().bytes()};
+  EXPECT_TRUE(
+      testing::check_stage<NetworkStage>({{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}}));
+}
+
+TEST(NetworkStage, WindowsAsLargeAsTheReachHaveNoSeams) {
+  const ModelFile file{network::small_unet().bytes()};
+  const Box domain{{-3, 5, 0}, {18, 23, 20}};
+  testing::MemoryValues inputs;
+  inputs.emplace("input", testing::MemoryValue::image(
+                              testing::random_image(DType::u8, domain, 1, testing::Texture::smooth, 4)));
+  const auto run = [&](const std::string& window, const std::string& margin) {
+    auto values = testing::run_in_memory(
+        testing::make_program(testing::stage_type<NetworkStage>(),
+                              {{"model_path", file.path()}, {"window", window}, {"margin", margin}}),
+        inputs);
+    return values.at("affinities").voxels().clone();
+  };
+  const Array small = run("4", "6"), large = run("32", "6"), cheap = run("4", "0");
+  // The reach of 5 is within the margin: only roundings in the arithmetic may differ, at most by one step.
+  int largest = 0, seams = 0;
+  for (std::size_t i = 0; i < small.bytes().size(); ++i) {
+    largest =
+        std::max(largest, std::abs(static_cast<int>(small.bytes()[i]) - static_cast<int>(large.bytes()[i])));
+    seams =
+        std::max(seams, std::abs(static_cast<int>(cheap.bytes()[i]) - static_cast<int>(large.bytes()[i])));
+  }
+  EXPECT_LE(largest, 1);
+  EXPECT_GT(seams, 5) << "a margin of 0 must show, or this test sees nothing";
+}
+
+TEST(NetworkStage, PairsThatLeaveTheDomainAreZeroAndEmptyWindowsCostNothing) {
+  const ModelFile file{network::small_unet().bytes()};
+  const Box domain{{0, 0, 0}, {8, 8, 8}};
+  testing::MemoryValues inputs;
+  Array image{DType::u8, domain};
+  domain.for_each([&](Coord p) {
+    image.view<std::uint8_t>()[p] = p.z < 4 ? std::uint8_t{0} : static_cast<std::uint8_t>(50 + 9 * p.x + p.y);
+  });
+  inputs.emplace("input", testing::MemoryValue::image(std::move(image)));
+  const auto values = testing::run_in_memory(
+      testing::make_program(testing::stage_type<NetworkStage>(),
+                            {{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}}),
+      inputs);
+  const Array& out = values.at("affinities").voxels();
+  const auto view = out.view<std::uint8_t>();
+  domain.for_each([&](Coord p) {
+    for (int axis = 0; axis < 3; ++axis) {
+      const bool none = p[axis] == 0 || p.z < 4;
+      EXPECT_EQ(view.at(axis, p) == 0, none) << to_string(p) << " axis " << axis;
+    }
+  });
+}
+
+TEST(NetworkStage, ClassesAndLongRangeAreWritten) {
+  ModelBuilder b;
+  b.conv("c", "image", 1, 4, {1, 1, 1}, false).layer("s", "sigmoid", {"c"});
+  b.probabilities("classes", "s", {"membrane", "cytoplasm", "mitochondrion", "vessel"});
+  b.affinities("s", {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {3, 0, 0}});
+  const ModelFile file{b.bytes()};
+  testing::MemoryValues inputs;
+  inputs.emplace("input", testing::MemoryValue::image(testing::random_image(
+                              DType::u16, {{0, 0, 0}, {5, 6, 7}}, 1, testing::Texture::smooth, 4)));
+  const auto run = [&](testing::ParamTexts params, const std::string& port) {
+    params.emplace_back("model_path", file.path());
+    auto values =
+        testing::run_in_memory(testing::make_program(testing::stage_type<NetworkStage>(), params), inputs);
+    return values.at(port).voxels().clone();
+  };
+  EXPECT_EQ(run({}, "classes").channels(), 4);
+  EXPECT_EQ(run({{"output", "affinities"}}, "affinities").channels(), 3);
+  EXPECT_EQ(run({{"output", "affinities"}, {"all_channels", "true"}}, "affinities").channels(), 4);
+}
+
+TEST(NetworkStage, ConfigurationErrorsNameTheFileAndTheWay) {
+  EXPECT_NE(config_error({{"model_path", "/nonexistent/x.pvm"}}).find("cannot open /nonexistent/x.pvm"),
+            std::string::npos);
+  EXPECT_NE(config_error({{"model_path", "/dev/null"}}).find("is not a regular file"), std::string::npos);
+  Bytes damaged = network::small_unet().bytes();
+  damaged[200] ^= std::byte{1};
+  const ModelFile bad{damaged}, good{network::small_unet().bytes()};
+  EXPECT_NE(config_error({{"model_path", bad.path()}}).find(bad.path() + ": is damaged"), std::string::npos);
+  EXPECT_NE(config_error({{"model_path", good.path()}, {"window", "5"}}).find("choose 6"), std::string::npos);
+  EXPECT_NE(config_error({{"model_path", good.path()}, {"output", "cells"}}).find("it has: affinities"),
+            std::string::npos);
+  EXPECT_NE(config_error({{"model", "mouse"}}).find("fibsem"), std::string::npos);
+  EXPECT_EQ(config_error({{"model_path", good.path()}, {"isa", "auto"}}), "accepted");
+  EXPECT_NE(
+      config_error({{"model_path", good.path()}, {"backend", "other 1.0"}}).find("computes with oneDNN"),
+      std::string::npos);
+  EXPECT_NE(config_error({{"model_path", good.path()}, {"model_digest", "00"}}).find("has the digest"),
+            std::string::npos);
+}
+
+TEST(NetworkStage, FingerprintsHoldTheContentOfTheModel) {
+  const auto canonical = [](const std::string& path) {
+    Value node = Value::mapping({{"model_path", Value::text(path)}});
+    Problems problems;
+    Params params{node, "stages.network", problems};
+    const NetworkStage stage{params};
+    return params.canonical();
+  };
+  const ModelFile a{network::small_unet(1).bytes()}, same{network::small_unet(1).bytes()},
+      other{network::small_unet(2).bytes()};
+  EXPECT_EQ(canonical(a.path()), canonical(same.path()));
+  EXPECT_NE(canonical(a.path()), canonical(other.path()));
+  EXPECT_NE(canonical(a.path()).find("backend=oneDNN"), std::string::npos);
+}
+
+TEST(NetworkStage, ContractDeclaresTheMemoryOfAWindow) {
+  const ModelFile file{network::small_unet().bytes()};
+  const auto program = testing::make_program(
+      testing::stage_type<NetworkStage>(), {{"model_path", file.path()}, {"window", "20"}, {"margin", "6"}});
+  const auto& stage = std::get<std::unique_ptr<Stage>>(program.steps.front());
+  for (const Index extent : {7, 20, 33, 500}) {
+    petavox::Setup setup;
+    setup.domain = Box::from({0, 0, 0}, Extent::cube(extent));
+    const Contract c = stage->contract(setup);
+    const auto read = static_cast<double>(Extent::cube(std::min<Index>(extent, 32)).voxels());
+    // 16 + 16 + 8 channels of activations and 4 of image and result, as float32, over 32^3 voxels.
+    EXPECT_GE(c.scratch_bytes_per_voxel * read, 32 * 32 * 32 * 4.0 * (40 + 4)) << extent;
+  }
+}
+
+TEST(NetworkWindow, MirrorsWithoutRepeatingTheFace) {
+  using network::sources;
+  EXPECT_EQ(sources(-3, 9, 0, 4, 0, 4), (std::vector<Index>{3, 2, 1, 0, 1, 2, 3, 2, 1}));
+  EXPECT_EQ(sources(7, 6, 8, 11, 5, 11), (std::vector<Index>{-1, 8, 9, 10, 9, 8}));
+  EXPECT_EQ(sources(4, 4, 5, 6, 5, 6), (std::vector<Index>{5, 5, 5, 5}));
+}
+
+}  // namespace
+}  // namespace petavox
