@@ -90,7 +90,8 @@ TEST(NetworkBackend, SumsAndActivationsAreFolded) {
   EXPECT_LE(s.bytes(), 4096U * 4 * (16 + 16 + 4 + 4));
   const Model ffn = small_ffn(11).model();
   const Schedule f = make_schedule(ffn, ffn.outputs.front().tensor, {33, 33, 33});
-  EXPECT_EQ(f.steps.size(), 2U + 3 * 11 + 1) << "a module is relu, convolution, convolution with sum; the last relu is folded";
+  EXPECT_EQ(f.steps.size(), 2U + 3 * 11 + 1)
+      << "a module is relu, convolution, convolution with sum; the last relu is folded";
   EXPECT_EQ(f.buffer_bytes.size(), 3U);
 }
 
