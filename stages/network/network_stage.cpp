@@ -27,7 +27,7 @@ NetworkStage::NetworkStage(Params& params) {
   const auto builtin = network::builtin_models();
   const std::string chosen = params.choice("model", builtin.front(), builtin,
                                            "a model that comes with petavox; not used if model_path is set");
-  const std::string path = params.text("model_path", "", "a model of your own (.pvm)");
+  const std::string path = params.file("model_path", "a model of your own (.pvm)");
   const std::string wanted = params.text("output", "", "name of the model's output; empty: its first");
   const bool all = params.flag("all_channels", false,
                                "write long-range affinities too, not only those of the nearest voxels");

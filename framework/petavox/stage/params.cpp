@@ -123,7 +123,7 @@ bool Params::flag(const std::string& key, bool fallback, const std::string& doc)
   return result;
 }
 
-std::string Params::text(const std::string& key, const std::string& fallback, const std::string& doc) {
+std::string Params::read_text(const std::string& key, const std::string& fallback, const std::string& doc) {
   std::string result = fallback;
   if (const Value* value = ask(key, "text", fallback, doc)) {
     if (value->kind == Value::Kind::scalar)
@@ -132,9 +132,16 @@ std::string Params::text(const std::string& key, const std::string& fallback, co
       problems_->add(value->where,
                      fmt::format("{}.{} is not a text (it has parts); write one value", path_, key));
   }
+  return result;
+}
+
+std::string Params::text(const std::string& key, const std::string& fallback, const std::string& doc) {
+  std::string result = read_text(key, fallback, doc);
   note(key, result);
   return result;
 }
+
+std::string Params::file(const std::string& key, const std::string& doc) { return read_text(key, "", doc); }
 
 std::string Params::required_text(const std::string& key, const std::string& doc) {
   std::string result;

@@ -39,6 +39,9 @@ class Params {
   double number(const std::string& key, double fallback, NumberRange range, const std::string& doc);
   bool flag(const std::string& key, bool fallback, const std::string& doc);
   std::string text(const std::string& key, const std::string& fallback, const std::string& doc);
+  /// A file that the stage reads. Not in canonical(): where a file lies changes no result. What is in it
+  /// does: whoever reads it asks for its digest as a parameter of its own.
+  std::string file(const std::string& key, const std::string& doc);
   /// One of a few words.
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& words, const std::string& doc);
@@ -68,6 +71,7 @@ class Params {
   const std::string& canonical() const { return canonical_; }
 
  private:
+  std::string read_text(const std::string& key, const std::string& fallback, const std::string& doc);
   const Value* ask(const std::string& key, const std::string& type, const std::string& fallback,
                    const std::string& doc, bool required = false);
   void note(const std::string& key, const std::string& value) { canonical_ += key + "=" + value + "\n"; }
