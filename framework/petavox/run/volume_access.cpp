@@ -40,6 +40,13 @@ void for_each_label_piece(const DataAccess& data, const ResultLookup& results, i
   });
 }
 
+Error nameless_id(const VolumePlan& v) {
+  return Error{
+      ErrorCode::contract,
+      "volume '" + v.name +
+          "' holds a local id without a name (its stage wrote fewer names than ids); correct the stage"};
+}
+
 }  // namespace
 
 LabelTable read_label_table(const DataAccess& data, const ResultLookup& results, int volume, Index block) {
@@ -71,10 +78,7 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
         std::uint32_t* to = &target[{z, y, region.begin.x}];
         for (Index x = 0; x < region.shape().x; ++x) {
           const std::uint32_t id = from[x];
-          if (id >= table.size())
-            throw Error{ErrorCode::contract, "volume '" + v.name +
-                                                 "' holds a local id without a name (its stage "
-                                                 "wrote fewer names than ids); correct the stage"};
+          if (id >= table.size()) throw nameless_id(v);
           std::uint32_t& compact = table[id];
           if (compact == unset) {
             const auto [entry, added] =
@@ -106,7 +110,10 @@ Array read_voxels(const DataAccess& data, const ResultLookup& results, int volum
         for (Index y = region.begin.y; y < region.end.y; ++y) {
           const std::uint32_t* from = &source[{z, y, region.begin.x}];
           std::uint64_t* to = &target[{z, y, region.begin.x}];
-          for (Index x = 0; x < region.shape().x; ++x) to[x] = table[from[x]];
+          for (Index x = 0; x < region.shape().x; ++x) {
+            if (from[x] >= table.size()) throw nameless_id(v);
+            to[x] = table[from[x]];
+          }
         }
     });
   } else {
