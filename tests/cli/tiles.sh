@@ -58,7 +58,7 @@ for z in range(truth["volume_shape"][0]):
     shift = found - true
     errors += list(np.hypot(*(shift - np.median(shift, 0)).T))
 print(f"median {statistics.median(errors):.3f} largest {max(errors):.3f}")
-sys.exit(statistics.median(errors) > 0.25)
+sys.exit(1 if statistics.median(errors) > 0.25 else 0)
 PY
 expect 0 "$PETAVOX" export one:tile_positions --to positions.h5:/positions --codec gzip
 expect 0 "$(command -v /usr/bin/python3 || command -v python3)" score.py t positions.h5
