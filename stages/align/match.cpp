@@ -15,7 +15,7 @@ std::size_t area(int side) { return static_cast<std::size_t>(side) * static_cast
 
 Matcher::Matcher(const MatchSettings& settings)
     : settings_{settings},
-      fft_{settings.window()},
+      fft_{static_cast<std::size_t>(settings.window()), static_cast<std::size_t>(settings.window())},
       scratch_{fft_.num_reals()},
       product_{fft_.num_spectrum()},
       map_(area(2 * settings.radius + 1)) {
@@ -27,7 +27,7 @@ Matcher::Matcher(const MatchSettings& settings)
 // A patch or window lies in the first corner of the transform, zeros beside it.
 template <class Value>
 void Matcher::transform(int side, AlignedFloats& spectrum, const Value& value) {
-  const auto w = static_cast<std::size_t>(fft_.n()), n = static_cast<std::size_t>(side);
+  const auto w = fft_.width(), n = static_cast<std::size_t>(side);
   if (spectrum.size() == 0) spectrum = AlignedFloats{fft_.num_spectrum()};
   for (std::size_t y = 0; y < w; ++y) {
     float* const row = scratch_.data() + y * w;
@@ -107,7 +107,7 @@ void Matcher::correlate(const AlignedFloats& a, const AlignedFloats& b, AlignedF
 void Matcher::map_of_full(const Prepared& patch, const Prepared& window) {
   correlate(patch.values, window.values, planes_[0]);
   const int r = 2 * settings_.radius + 1;
-  const auto p = static_cast<std::size_t>(settings_.patch), w = static_cast<std::size_t>(fft_.n());
+  const auto p = static_cast<std::size_t>(settings_.patch), w = fft_.width();
   const auto row = static_cast<std::size_t>(window.side) + 1;
   const double scale = 1 / static_cast<double>(fft_.num_reals());
   const double count = static_cast<double>(area(settings_.patch));
@@ -133,7 +133,7 @@ void Matcher::map_of_masked(const Prepared& patch, const Prepared& window) {
   correlate(patch.squares, window.mask, planes_[4]);
   correlate(patch.mask, window.squares, planes_[5]);
   const int r = 2 * settings_.radius + 1;
-  const auto w = static_cast<std::size_t>(fft_.n());
+  const auto w = fft_.width();
   const double scale = 1 / static_cast<double>(fft_.num_reals());
   const double least_count = settings_.min_valid * static_cast<double>(area(settings_.patch));
   const double least = settings_.min_contrast * settings_.min_contrast;

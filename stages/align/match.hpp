@@ -5,7 +5,7 @@
 // A Patch and a Window are transformed once and matched with as many others as needed. Where neither has
 // invalid pixels, the normalisation comes from exact integer box sums and one inverse transform is enough.
 
-#include "stages/align/fft.hpp"
+#include "stages/fft/fft2d.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -74,7 +74,7 @@ class Matcher {
   Match find_peak() const;
 
   MatchSettings settings_;
-  Fft2 fft_;
+  Fft2D fft_;
   AlignedFloats scratch_, product_, planes_[6];
   std::vector<double> map_;  ///< correlation of each displacement, (2 radius + 1)^2; below -1: none
 };

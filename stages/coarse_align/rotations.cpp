@@ -1,6 +1,6 @@
 #include "stages/coarse_align/rotations.hpp"
 
-#include "stages/fft/real_fft.hpp"
+#include "stages/fft/fft2d.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -46,24 +46,18 @@ class Correlator {
       : fft_{fast_fft_size(static_cast<std::size_t>(fixed.height + reach)),
              fast_fft_size(static_cast<std::size_t>(fixed.width + reach))},
         canvas_{static_cast<Index>(fft_.height()), static_cast<Index>(fft_.width())} {
-    put(fixed);
-    const auto spectrum = fft_.spectrum();
-    fixed_.assign(spectrum.begin(), spectrum.end());
+    put(fixed, fixed_);
   }
 
   /// The best shift of an image on the canvas of the fixed one, and its score: the height of the peak over
   /// the energy of the image.
   Pose best_shift(const Plane& turned) {
-    put(turned);
+    put(turned, turned_);
     double energy = 0;
     for (const float v : turned.values) energy += static_cast<double>(v) * static_cast<double>(v);
-    const auto spectrum = fft_.spectrum();
-    for (std::size_t i = 0; i < spectrum.size(); ++i) {
-      const std::complex<float> a = fixed_[i], b = spectrum[i];
-      spectrum[i] = {a.real() * b.real() + a.imag() * b.imag(), a.imag() * b.real() - a.real() * b.imag()};
-    }
-    fft_.inverse();
-    const auto plane = fft_.plane();
+    correlate_spectra(turned_, fixed_, product_);
+    fft_.inverse(product_, plane_);
+    const std::span<const float> plane{plane_.data(), plane_.size()};
     const auto peak = static_cast<Index>(std::ranges::max_element(plane) - plane.begin());
     Index y = peak / canvas_.width, x = peak % canvas_.width;
     if (y > canvas_.height / 2) y -= canvas_.height;
@@ -77,17 +71,17 @@ class Correlator {
   }
 
  private:
-  void put(const Plane& image) {
-    const auto plane = fft_.plane();
-    std::ranges::fill(plane, 0.0F);
+  void put(const Plane& image, AlignedFloats& spectrum) {
+    std::fill_n(plane_.data(), plane_.size(), 0.0F);
     const Index height = std::min(image.height, canvas_.height), width = std::min(image.width, canvas_.width);
-    for (Index y = 0; y < height; ++y) std::copy_n(image.row(y), width, plane.begin() + y * canvas_.width);
-    fft_.forward();
+    for (Index y = 0; y < height; ++y) std::copy_n(image.row(y), width, plane_.data() + y * canvas_.width);
+    fft_.forward(plane_, spectrum);
   }
 
-  RealFft2D fft_;
+  Fft2D fft_;
   Plane canvas_;
-  std::vector<std::complex<float>> fixed_;
+  AlignedFloats plane_{fft_.num_reals()}, fixed_{fft_.num_spectrum()}, turned_{fft_.num_spectrum()},
+      product_{fft_.num_spectrum()};
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "stages/tiles/correlate.hpp"
 
-#include "stages/fft/real_fft.hpp"
+#include "stages/fft/fft2d.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,43 +8,35 @@
 namespace petavox::tiles {
 namespace {
 
-using Spectrum = std::vector<std::complex<float>>;
-
 /// Products of masked planes, as the normalisation needs them.
 struct Spectra {
-  Spectrum mask, value, square;
+  AlignedFloats mask, value, square;
 };
 
-Spectrum transformed(RealFft2D& fft, const Plane& plane, const Plane* times) {
-  const auto canvas = fft.plane();
-  std::ranges::fill(canvas, 0.0F);
+AlignedFloats transformed(const Fft2D& fft, const Plane& plane, const Plane* times) {
+  AlignedFloats canvas{fft.num_reals()}, spectrum{fft.num_spectrum()};
   for (Index y = 0; y < plane.height; ++y) {
     float* const out = canvas.data() + static_cast<std::size_t>(y) * fft.width();
     for (Index x = 0; x < plane.width; ++x)
       out[x] = times != nullptr ? plane.at(y, x) * times->at(y, x) : plane.at(y, x);
   }
-  fft.forward();
-  const auto spectrum = fft.spectrum();
-  return {spectrum.begin(), spectrum.end()};
+  fft.forward(canvas, spectrum);
+  return spectrum;
 }
 
-Spectra spectra_of(RealFft2D& fft, const Plane& values, const Plane& inside) {
+Spectra spectra_of(const Fft2D& fft, const Plane& values, const Plane& inside) {
   return {transformed(fft, inside, nullptr), transformed(fft, values, nullptr),
           transformed(fft, values, &values)};
 }
 
 /// sum over p of a(p) b(p + d), for all d.
-std::vector<float> correlated(RealFft2D& fft, const Spectrum& a, const Spectrum& b) {
-  const auto spectrum = fft.spectrum();
-  const float scale = 1.0F / static_cast<float>(fft.height() * fft.width());
-  for (std::size_t i = 0; i < spectrum.size(); ++i) {
-    const float re = a[i].real() * b[i].real() + a[i].imag() * b[i].imag();
-    const float im = a[i].real() * b[i].imag() - a[i].imag() * b[i].real();
-    spectrum[i] = {re * scale, im * scale};
-  }
-  fft.inverse();
-  const auto plane = fft.plane();
-  return {plane.begin(), plane.end()};
+AlignedFloats correlated(const Fft2D& fft, const AlignedFloats& a, const AlignedFloats& b) {
+  AlignedFloats spectrum{fft.num_spectrum()}, sums{fft.num_reals()};
+  correlate_spectra(a, b, spectrum);
+  const float scale = 1.0F / static_cast<float>(fft.num_reals());
+  for (std::size_t i = 0; i < spectrum.size(); ++i) spectrum[i] *= scale;
+  fft.inverse(spectrum, sums);
+  return sums;
 }
 
 /// Zero mean and unit deviation over the content: keeps the sums of the transform small.
@@ -110,14 +102,13 @@ std::optional<Shift> best_shift(const Plane& a, const Plane& a_inside, const Pla
                                 Coord centre, Coord radius, double min_share) {
   const double least = min_share * std::min(count_of(a_inside), count_of(b_inside));
   if (!(least >= 1)) return std::nullopt;
-  RealFft2D fft{fast_fft_size(static_cast<std::size_t>(a.height + b.height)),
-                fast_fft_size(static_cast<std::size_t>(a.width + b.width))};
+  const Fft2D fft{fast_fft_size(static_cast<std::size_t>(a.height + b.height)),
+                  fast_fft_size(static_cast<std::size_t>(a.width + b.width))};
   const Spectra sa = spectra_of(fft, standardised(a, a_inside), a_inside);
   const Spectra sb = spectra_of(fft, standardised(b, b_inside), b_inside);
-  const std::vector<float> n = correlated(fft, sa.mask, sb.mask), ab = correlated(fft, sa.value, sb.value),
-                           sum_a = correlated(fft, sa.value, sb.mask),
-                           sum_b = correlated(fft, sa.mask, sb.value),
-                           aa = correlated(fft, sa.square, sb.mask), bb = correlated(fft, sa.mask, sb.square);
+  const AlignedFloats n = correlated(fft, sa.mask, sb.mask), ab = correlated(fft, sa.value, sb.value),
+                      sum_a = correlated(fft, sa.value, sb.mask), sum_b = correlated(fft, sa.mask, sb.value),
+                      aa = correlated(fft, sa.square, sb.mask), bb = correlated(fft, sa.mask, sb.square);
   const auto height = static_cast<Index>(fft.height()), width = static_cast<Index>(fft.width());
   const auto correlation = [&](Index dy, Index dx) {
     const Index y = dy < 0 ? dy + height : dy, x = dx < 0 ? dx + width : dx;

@@ -10,8 +10,8 @@
 
 #include "petavox/base/hash.hpp"
 
-#include "stages/align/fft.hpp"
 #include "stages/align/flow.hpp"
+#include "stages/fft/fft2d.hpp"
 
 #include "bench_clock.hpp"
 
@@ -44,8 +44,8 @@ int run(const align::FlowSettings& s) {
   std::printf("patch %d, radius %d, window %d, spacing %d, links %zu\n", s.match.patch, s.match.radius,
               window, s.spacing, s.links.size());
 
-  const align::Fft2 fft{window};
-  align::AlignedFloats reals{fft.num_reals()}, spectrum{fft.num_spectrum()};
+  const Fft2D fft{static_cast<std::size_t>(window), static_cast<std::size_t>(window)};
+  AlignedFloats reals{fft.num_reals()}, spectrum{fft.num_spectrum()};
   const double floor = least_cpu_seconds(5, [&] {
     for (int i = 0; i < static_cast<int>(pairs); ++i) {
       fft.forward(reals, spectrum);
