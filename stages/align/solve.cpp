@@ -29,10 +29,11 @@ struct Corrections {
   std::size_t index(Coord p) const { return static_cast<std::size_t>(box.raster(p)); }
 };
 
-/// Huber's weight of a residual.
-double huber(Vec2 residual, double threshold) {
-  const double r = std::sqrt(residual.y * residual.y + residual.x * residual.x);
-  return r <= threshold ? 1.0 : threshold / r;
+/// The weight of a residual: 1 up to the threshold, beyond it falling with the square. The pull of a wrong
+/// match fades with its distance, where Huber's weight would let it pull on for ever.
+double robust_weight(Vec2 residual, double threshold) {
+  const double square = residual.y * residual.y + residual.x * residual.x;
+  return square <= threshold * threshold ? 1.0 : threshold * threshold / square;
 }
 
 /// Adds the matches of one node of section z to the system of its column and to the right sides. `v` are the
@@ -52,7 +53,7 @@ void add_links(const FlowLattice& flow, const SolveSettings& s, const Correction
     double w = f.weight;
     if (robust) {
       const std::size_t there = v.index({p.z - d, p.y, p.x});
-      w *= huber(Vec2{v.y[there], v.x[there]} - own - f.flow, s.robust_px);
+      w *= robust_weight(Vec2{v.y[there], v.x[there]} - own - f.flow, s.robust_px);
     }
     lines.couple(z, d, column, w);
     const auto at = static_cast<std::size_t>(z * columns + column);
