@@ -1,5 +1,7 @@
 #include "stages/agglomerate/agglomerate_stage.hpp"
 
+#include "stages/agglomerate/graph_reduction.hpp"
+
 namespace petavox {
 
 static_assert(Reduction<Agglomerate>);
@@ -21,42 +23,18 @@ Agglomerate::Agglomerate(Params& params) {
       "large_sum_voxels", 0, size, "voxels that two large segments must have together for large_threshold"));
   rule_.large_threshold = billionths(
       params.number("large_threshold", 1.0, fraction, "replaces threshold between two large segments"));
-  connected_ =
-      params.flag("connected", true,
-                  "supervoxels hang together and are called by their first voxel, as `watershed` and "
-                  "`components` leave them; false: nothing is joined before the root of the merge tree");
+  connected_ = agglomerate::connected_parameter(params);
   if (rule_.small_voxels > 0 && rule_.large_voxels > 0 && rule_.large_voxels < rule_.small_voxels)
     params.problem("large_voxels",
                    "it is less than small_voxels (a segment would be both small and large); "
                    "raise it to small_voxels or more");
 }
 
-Contract Agglomerate::contract(const Setup&) const {
-  InPort supervoxels;
-  supervoxels.name = "supervoxels";
-  supervoxels.kind = PortKind::labels;
-  InPort edges;
-  edges.name = "region_graph";
-  edges.kind = PortKind::table;
-  edges.columns = region_graph::edge_columns();
-  InPort nodes;
-  nodes.name = "region_nodes";
-  nodes.kind = PortKind::table;
-  nodes.columns = region_graph::node_columns();
-  OutPort segments;
-  segments.name = "segments";
-  segments.kind = PortKind::labels;
-  Contract contract;
-  contract.reads = {supervoxels, edges, nodes};
-  contract.writes = {segments};
-  return contract;
-}
+Contract Agglomerate::contract(const Setup&) const { return agglomerate::graph_contract("segments"); }
 
 Agglomerate::State Agglomerate::absorb(const BlockInputs& inputs, const ReductionContext& context,
                                        NameChanges&) const {
-  const Table edges = inputs.table("region_graph"), nodes = inputs.table("region_nodes");
-  return agglomerate::graph_of_block(edges.rows<region_graph::Edge>(), nodes.rows<region_graph::Node>(),
-                                     context);
+  return agglomerate::graph_of_block(inputs, context);
 }
 
 void Agglomerate::settle(State& state, const ReductionContext& context, NameChanges& changes) const {
@@ -71,11 +49,6 @@ void Agglomerate::settle(State& state, const ReductionContext& context, NameChan
   state = std::move(outcome.rest);
 }
 
-SpillVector<Name> Agglomerate::open_names(const State& state) const {
-  SpillVector<Name> names;
-  for (const agglomerate::Node& node : state.nodes)
-    if (node.known != 0) names.push_back(node.name);
-  return names;
-}
+SpillVector<Name> Agglomerate::open_names(const State& state) const { return agglomerate::open_names(state); }
 
 }  // namespace petavox
