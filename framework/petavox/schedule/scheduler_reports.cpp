@@ -28,6 +28,9 @@ History& Scheduler::Impl::history_of(TaskId task) {
 void Scheduler::Impl::drop(Worker& worker, std::size_t position) {
   worker.num_brief -= worker.held[position].brief ? 1 : 0;
   worker.held.erase(worker.held.begin() + static_cast<std::ptrdiff_t>(position));
+  // The room of a large batch is given back; that of a few tasks is worth keeping.
+  constexpr std::size_t kept_room = 16;
+  if (worker.held.empty() && worker.held.capacity() > kept_room) std::vector<Execution>{}.swap(worker.held);
   if (position == 0) worker.first_moved = true;
   if (worker.held.empty()) ++num_idle_;
   --executions_;

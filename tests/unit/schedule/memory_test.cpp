@@ -46,7 +46,7 @@ std::size_t most_beyond_the_states(Index edge) {
       for (const auto& a : scheduler.next(w, Instant{})) scheduler.succeeded(w, a.task, a.attempt);
     most = std::max(most, scheduler.memory_bytes() - at_start);
   }
-  EXPECT_LE(scheduler.memory_bytes(), at_start + 32 * 1024) << "besides what workers hold";
+  EXPECT_LE(scheduler.memory_bytes(), at_start + 16 * 1024);
   return most;
 }
 
