@@ -93,6 +93,8 @@ void Dispatcher::take_local() {
   for (const auto& [worker, outcomes] : local_->take()) {
     for (const TaskOutcome& outcome : outcomes) master_.report(worker, outcome);
     master_.alive(worker);
+    // One that was given up and reports after all may work again, as those of other ranks.
+    if (left_ == nullptr) join(worker);
   }
 }
 

@@ -310,8 +310,13 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
         fmt::format("another petavox has taken over {} (two masters would waste work); wait for it to finish",
                     root_.path());
   } else if (!scheduler_.finished()) {
-    collect();
-    snapshot_if_due(true);
+    try {
+      collect();
+      snapshot_if_due(true);
+    } catch (const Error& error) {
+      // Neither is needed to resume.
+      log::warning(error.what());
+    }
     report.exit_code = ExitCode::interrupted;
     report.notes.push_back(fmt::format("stopped {}; run the same command again to resume",
                                        interrupted ? "on request" : "before the end"));

@@ -171,7 +171,7 @@ void Master::refill_index() {
   log::warning(
       "the snapshot of the journal is damaged and is not used any more (nothing is lost); the journals are "
       "read");
-  journal_.commit();
+  commit();  // what the records name is made durable first
   for (const std::string& name : root_.list("snapshots")) (void)root_.remove("snapshots/" + name);
   Restorer restorer{plan_, root_, index_};
   (void)replay_journal(root_, restorer);
