@@ -34,7 +34,7 @@ Settings::Settings(Params& params) {
       params.integer("spacing", 32, {4, 512}, "pixels between the nodes of the lattice, at each level"));
   m.min_valid = params.number("min_valid", m.min_valid, {0.01, 1},
                               "least share of a patch that must hold something in both sections");
-  m.min_contrast = params.number("min_contrast", m.min_contrast, {0, 65535},
+  m.min_contrast = params.number("min_contrast", m.min_contrast, {1e-3, 65535},
                                  "least standard deviation of a patch, grey levels");
   const auto links = params.numbers("links", {1, 2}, {1, 64}, "how many sections back matches are sought");
   flow.links.clear();

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t prefix_bytes = 32;
 constexpr std::uint32_t max_header_bytes = 4U << 20;
 constexpr std::size_t max_layers = 1024, max_outputs = 16;
-constexpr std::int64_t max_channels = 1024;
+constexpr std::int64_t max_channels = 1024, max_margin = 1024;
 constexpr Index max_kernel = 15, max_factor = 8, max_scale = 64;
 
 [[noreturn]] void refuse(const std::string& file, const std::string& text) {
@@ -48,7 +48,7 @@ class Tensors {
     if (!json.is_object()) refuse(file_, "tensors is not an object");
   }
 
-  std::vector<float> read(const std::string& name, const std::vector<std::int64_t>& shape) const {
+  std::vector<float> read(const std::string& name, const std::vector<std::int64_t>& shape) {
     const auto found = json_.find(name);
     if (found == json_.end()) refuse(file_, fmt::format("tensor '{}' is missing", name));
     const Section tensor{*found, fmt::format("{}: tensor '{}'", file_, name)};
@@ -64,6 +64,8 @@ class Tensors {
     const auto offset = static_cast<std::uint64_t>(tensor.integer("offset", 0, INT64_MAX));
     if (offset > blob_.size() || count > (blob_.size() - offset) / width)
       tensor.fail("reaches beyond the end of the weights");
+    read_bytes_ += count * width;
+    if (read_bytes_ > blob_.size()) refuse(file_, "its tensors together are larger than its weights");
     std::vector<float> values(static_cast<std::size_t>(count));
     const std::byte* from = blob_.data() + offset;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -83,6 +85,7 @@ class Tensors {
   const Json& json_;
   std::span<const std::byte> blob_;
   std::string file_;
+  std::uint64_t read_bytes_ = 0;  // of all tensors: none may be read again and again
 };
 
 Op op_of(const Section& layer) {
@@ -97,7 +100,7 @@ Op op_of(const Section& layer) {
 
 /// Reads a layer and derives channels and scale of its result from those of its inputs.
 Layer read_layer(const Section& section, const Model& model, const std::map<std::string, int>& tensor_of,
-                 const Tensors& tensors) {
+                 Tensors& tensors) {
   Layer layer;
   layer.name = section.text("name", 100);
   layer.op = op_of(section);
@@ -215,7 +218,7 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& file) {
 
   const auto stored = json.find("tensors");
   if (stored == json.end()) top.fail("tensors is missing");
-  const Tensors tensors{*stored, blob, file};
+  Tensors tensors{*stored, blob, file};
   std::map<std::string, int> tensor_of{{image, 0}};
   for (const Json& item : top.list("layers", max_layers)) {
     const std::string number = fmt::format("{}: layer {}", file, model.layers.size());
@@ -243,7 +246,7 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& file) {
       !(top.extent("multiple", 1, max_scale) == model.multiple))
     refuse(file, fmt::format("states another halo or multiple than its layers have ({}, {})",
                              to_string(model.halo), to_string(model.multiple)));
-  model.margin = top.extent("margin", 0, INT32_MAX);
+  model.margin = top.extent("margin", 0, max_margin);
   return model;
 }
 

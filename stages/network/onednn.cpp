@@ -350,7 +350,8 @@ bool limit_isa(const std::string& isa) {
                       : isa == "avx2" ? dnnl::cpu_isa::avx2
                                       : dnnl::cpu_isa::avx512_core;
   if (dnnl::get_effective_cpu_isa() == wanted) return true;
-  return dnnl::set_max_cpu_isa(wanted) == dnnl::status::success;
+  // Only a ceiling: a machine without `wanted` would use less without a word.
+  return dnnl::set_max_cpu_isa(wanted) == dnnl::status::success && dnnl::get_effective_cpu_isa() == wanted;
 }
 
 }  // namespace petavox::network

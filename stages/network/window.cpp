@@ -78,8 +78,9 @@ void store_window(std::span<const float> result, Coord begin, Extent window, std
         for (Index x = core.begin.x; x < core.end.x; ++x) {
           const auto i = static_cast<std::size_t>(x - core.begin.x);
           const bool pair = domain.contains(Coord{z - offset.z, y - offset.y, x - offset.x});
-          row[i] = pair ? static_cast<std::uint8_t>(std::clamp(from[i], 0.0F, 1.0F) * 255.0F + 0.5F)
-                        : std::uint8_t{0};
+          // Written so that a value that is no number becomes 0.
+          const float value = from[i] > 0 ? std::min(from[i], 1.0F) : 0.0F;
+          row[i] = pair ? static_cast<std::uint8_t>(value * 255.0F + 0.5F) : std::uint8_t{0};
         }
       }
   }

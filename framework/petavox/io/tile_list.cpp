@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t max_list_bytes = std::uint64_t{1} << 32;
 constexpr std::int64_t max_tile_pixels = std::int64_t{1} << 28;
-constexpr Index max_layers = 10'000'000, max_canvas = Index{1} << 24;
+constexpr Index max_layers = 10'000'000,
+                max_canvas = (Index{1} << 21) - 1;  // places are int32 in 1/1024 pixels
 
 std::string text_of(const fs::path& file) {
   const File opened{detail::open_regular(file), file.string()};
@@ -106,7 +107,7 @@ void measure(TileList& list, Index margin) {
   const double height = std::ceil(y1) + grown - list.origin_y, width = std::ceil(x1) + grown - list.origin_x;
   if (height > static_cast<double>(max_canvas) || width > static_cast<double>(max_canvas))
     throw Error{ErrorCode::config,
-                fmt::format("the tiles span {:.0f} x {:.0f} pixels (more than 2^24 are not one section: some "
+                fmt::format("the tiles span {:.0f} x {:.0f} pixels (more than 2^21 are not one section: some "
                             "x or y are wrong); correct the list",
                             height, width)};
   list.canvas = {list.num_layers, static_cast<Index>(height), static_cast<Index>(width)};
