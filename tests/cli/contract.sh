@@ -3,7 +3,7 @@
 
 expect 0 "$PETAVOX" --help
 says out "Exit codes: 0 done"
-for command in run plan verify score info stages phantom render export sweep profile; do
+for command in run plan verify score info stages phantom render export sweep profile ingest; do
   expect 0 "$PETAVOX" "$command" --help
   says out "Examples:"
 done

@@ -23,8 +23,9 @@ MPI_ENV = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
 }
-# What glibc dispatches by CPU (memory and math functions) is switched down to the baseline.
-NO_AVX = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-ERMS,-FMA,-FMA4"}
+# What glibc dispatches by CPU (memory and math functions) and petavox's vector kernels are switched down to the baseline.
+NO_AVX = {"PETAVOX_SIMD": "baseline",
+          "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-ERMS,-FMA,-FMA4"}
 
 SEGMENT = """
   watershed: {{threshold_low: {low}, threshold_high: {high}{reads}}}

@@ -99,6 +99,7 @@ TEST_F(RunDamage, SixHundredToUnfinishedRuns) {
     repaired += resumed.tasks_run + resumed.tasks_resumed > world_.total() ? 1 : 0;
   }
   RecordProperty("damages", damages);
+  EXPECT_GT(repaired, 0) << "no damage hit anything that is read";
   RecordProperty("runs_with_repairs", repaired);
 }
 

@@ -93,6 +93,7 @@ TEST(RunThreads, EachThreadHasItsSlotItsPackAndItsTrack) {
   ASSERT_EQ(running.files.size(), 2U);
   for (const RunningFile& file : running.files) {
     EXPECT_LE(file.slots.size(), 3U);
+    EXPECT_GE(file.slots.size(), 1U);
     for (const RunningSlot& slot : file.slots) EXPECT_EQ(slot.state, SlotState::finished);
   }
   for (int worker = 0; worker < 6; ++worker)
