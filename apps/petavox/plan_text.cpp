@@ -22,12 +22,13 @@ double base_bytes() {
 }
 
 struct Totals {
-  Index tasks = 0, blocks = 0, shards = 0, volumes = 0;
+  Index tasks = 0, steps = 0, blocks = 0, shards = 0, volumes = 0;
   double read = 0, core = 0, written = 0, base = 0;
 };
 
 Totals totals_of(const Pipeline& pipeline) {
   Totals totals;
+  totals.steps = pipeline.plan().num_steps();
   for (const StepCost& cost : pipeline.plan().costs()) {
     totals.tasks += cost.tasks;
     totals.read += cost.bytes_read;
@@ -43,10 +44,10 @@ Totals totals_of(const Pipeline& pipeline) {
   return totals;
 }
 
-/// Packs for each thread and a running file for each rank; shards, a virtual dataset for each volume;
-/// journal, index, records.
+/// At most a pack for each thread and step, and a running file for each rank; shards, a virtual dataset for
+/// each volume; journal, index, records.
 Index files_of(const Totals& totals, int ranks, int threads) {
-  return (threads + 1) * ranks + totals.shards + totals.volumes + 8;
+  return (threads * totals.steps + 1) * ranks + totals.shards + totals.volumes + 8;
 }
 
 double halo_overhead(const Totals& totals) { return totals.core > 0 ? totals.read / totals.core - 1 : 0; }
