@@ -13,6 +13,7 @@
 #include "stages/mutex_watershed/mutex_watershed.hpp"
 #include "stages/network/network_stage.hpp"
 #include "stages/normalize/normalize.hpp"
+#include "stages/place_sections/place_sections.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
 #include "stages/relabel/relabel.hpp"
 #include "stages/score/score_stage.hpp"
@@ -39,6 +40,7 @@ void add_reduction(StageRegistry& registry) {
 void register_stages(StageRegistry& registry) {
   registry.add(stitch_tiles_stage());
   registry.add<Normalize>();
+  registry.add(place_sections_stage());
   registry.add(align_stage());
   registry.add<Downsample>();
   registry.add<Distance>();

@@ -1,5 +1,7 @@
 #include "stages/align/match.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -186,8 +188,7 @@ Match Matcher::find_peak() const {
   }
   // The vertex of the parabola through three correlations, on each axis.
   const auto vertex = [](double low, double middle, double high) {
-    const double bend = low - 2 * middle + high;
-    return low > none && high > none && bend < 0 ? std::clamp(0.5 * (low - high) / bend, -0.5, 0.5) : 0.0;
+    return low > none && high > none ? coarse_align::vertex(low, middle, high) : 0.0;
   };
   match.dy += vertex(at(py - 1, px), at(py, px), at(py + 1, px));
   match.dx += vertex(at(py, px - 1), at(py, px), at(py, px + 1));

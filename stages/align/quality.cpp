@@ -41,7 +41,7 @@ double area_at(const Placement& placement, const Array& field, Coord node, Index
   const FieldSection section{field.view<std::int32_t>(), node.z, spacing};
   const auto source = [&](Index j, Index i) {
     const Vec2 d = (1 / field_units_per_px) * section.node(j, i);
-    return placement.source(Vec2{node_centre(j, spacing), node_centre(i, spacing)} + d);
+    return source_of(placement, Vec2{node_centre(j, spacing), node_centre(i, spacing)} + d);
   };
   const auto slope = [&](int axis) {
     const Index low = std::max(node[axis] - 1, domain.begin[axis]);

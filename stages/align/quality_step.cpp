@@ -22,7 +22,7 @@ class QualityStep final : public Stage {
     InPort matches =
         image_port(pass_port("matches", last), clean_channels * settings_->num_links(), DTypeSet{DType::i16});
     InPort residual = image_port(pass_port("residual", last), 1, DTypeSet{DType::i16});
-    InPort field = image_port(field_port(*settings_, last), 2, DTypeSet{DType::i32});
+    InPort field = image_port(std::string{displacement_port}, 2, DTypeSet{DType::i32});
     field.reads.halo = Halo::symmetric({0, 1, 1});
     c.reads = {aligned, image, matches, residual, field, placement_input()};
     c.writes = {lattice_port("quality", DType::f32, quality_channels, aligned.reads.factor)};
@@ -37,7 +37,7 @@ class QualityStep final : public Stage {
     const Array aligned = inputs.image("aligned"), image = inputs.image("image");
     const Array matches_array = inputs.image(pass_port("matches", last));
     const Array residual_array = inputs.image(pass_port("residual", last));
-    const Array field = inputs.image(field_port(*settings_, last));
+    const Array field = inputs.image(displacement_port);
     const auto matches = matches_array.view<std::int16_t>();
     const auto residual = residual_array.view<std::int16_t>();
     const auto out = outputs.image("quality").view<float>();

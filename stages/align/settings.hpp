@@ -16,6 +16,7 @@ struct Settings {
   CleanSettings clean;
   SolveSettings solve;
   Index margin = 0;       ///< of the canvas round the input on y and x, a multiple of every level
+  double course = 8;      ///< sections; see course.hpp; 0: tissue is straightened
   double background = 0;  ///< pixels of this value hold nothing; negative: all do
 
   int num_links() const { return static_cast<int>(flow.links.size()); }

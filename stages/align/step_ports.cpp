@@ -10,9 +10,7 @@ std::string pass_port(const char* what, int pass) {
   return std::string{what} + "_" + std::to_string(pass + 1);
 }
 
-std::string field_port(const Settings& settings, int pass) {
-  return pass + 1 == settings.num_passes() ? "displacement" : pass_port("field", pass);
-}
+std::string field_port(int pass) { return pass_port("field", pass); }
 
 InPort image_port(std::string name, int channels, DTypeSet accepts) {
   InPort port;
@@ -38,14 +36,14 @@ void read_by_pieces(InPort& port) {
 }
 
 InPort placement_input() {
-  InPort port = image_port(std::string{placement_port}, placement_channels, DTypeSet{DType::i64});
+  InPort port = image_port(std::string{placement_port}, coarse_align::placement_channels, DTypeSet{DType::i64});
   port.reads.whole = {false, true, true};
   port.optional = true;
   return port;
 }
 
 InPort field_input(const Settings& settings, int of, Index level, double reach_px) {
-  InPort port = image_port(field_port(settings, of), 2, DTypeSet{DType::i32});
+  InPort port = image_port(field_port(of), 2, DTypeSet{DType::i32});
   const Index nodes = settings.spacing(of) / level;  // pixels written per node read
   const Index halo =
       field_reach +
@@ -61,7 +59,8 @@ std::optional<Array> read_placements(const BlockInputs& inputs) {
 }
 
 Placement placement_of(const std::optional<Array>& column, Index z) {
-  return column ? placement_at(std::as_const(*column).view<std::int64_t>(), z) : Placement{};
+  return column ? coarse_align::load_affine(std::as_const(*column).view<std::int64_t>(), {z, 0, 0})
+                : Placement{};
 }
 
 void render_core(const BlockInputs& inputs, std::string_view port, const std::optional<Array>& field,

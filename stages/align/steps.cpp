@@ -56,7 +56,7 @@ class PlacedStep final : public Stage {
   }
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
     std::optional<Array> field;
-    if (pass_ > 0) field = inputs.image(field_port(*settings_, pass_ - 1));
+    if (pass_ > 0) field = inputs.image(field_port(pass_ - 1));
     const Index level = settings_->level(pass_);
     render_core(inputs, level_port(level), field, pass_ > 0 ? settings_->spacing(pass_ - 1) : 1, level,
                 {Kernel::cubic, 1, held_for_tile(render_tile), 0}, outputs.image(pass_port("placed", pass_)));
@@ -129,7 +129,7 @@ Before read_before(const BlockInputs& inputs, const Settings& settings, int pass
   Before before;
   before.level = settings.level(pass);
   if (pass == 0) return before;
-  field = inputs.image(field_port(settings, pass - 1));
+  field = inputs.image(field_port(pass - 1));
   before.field = &field;
   before.spacing = settings.spacing(pass - 1);
   return before;
@@ -195,7 +195,7 @@ class SolveFineStep final : public Stage {
       field.reads.halo = Halo::symmetric({0, halo, halo});
       c.reads.push_back(field);
     }
-    c.writes = {lattice_port(field_port(*settings_, pass_), DType::i32, 2, {1, 1, 1}),
+    c.writes = {lattice_port(field_port(pass_), DType::i32, 2, {1, 1, 1}),
                 lattice_port(pass_port("residual", pass_), DType::i16, 1, {1, 1, 1})};
     c.subvolume = {setup.domain.shape().z, 32, 32};
     const auto links = static_cast<double>(settings_->num_links());
@@ -205,7 +205,7 @@ class SolveFineStep final : public Stage {
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
     Array earlier;
     const Before before = read_before(inputs, *settings_, pass_, earlier);
-    Array& field = outputs.image(field_port(*settings_, pass_));
+    Array& field = outputs.image(field_port(pass_));
     solve_fine(inputs.image(pass_port("matches", pass_)), inputs.image(pass_port("shift", pass_)),
                settings_->solve, before, field, outputs.image(pass_port("residual", pass_)));
     compose(before, settings_->flow.spacing, field);
@@ -225,7 +225,9 @@ class RenderStep final : public Stage {
     InPort image = image_port("image", 1, grey);
     image.volume = "input";
     read_by_pieces(image);
-    c.reads = {image, placement_input(), field_input(*settings_, settings_->num_passes() - 1, 1, 0)};
+    InPort field = field_input(*settings_, settings_->num_passes() - 1, 1, 0);
+    field.name = displacement_port;
+    c.reads = {image, placement_input(), field};
     c.writes = {lattice_port("aligned", setup.dtype, 1, {1, 1, 1})};
     c.domain = setup.domain.grow(Halo::symmetric({0, settings_->margin, settings_->margin}));
     c.scratch_bytes_per_voxel = sizeof(Vec2);
@@ -233,7 +235,7 @@ class RenderStep final : public Stage {
   }
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
     const int last = settings_->num_passes() - 1;
-    const std::optional<Array> field = inputs.image(field_port(*settings_, last));
+    const std::optional<Array> field = inputs.image(displacement_port);
     const double outside = settings_->background < 0 ? 0 : settings_->background;
     render_core(inputs, "image", field, settings_->spacing(last), 1,
                 {Kernel::lanczos, 1, held_for_tile(render_tile), outside}, outputs.image("aligned"));

@@ -15,8 +15,9 @@ using SharedSettings = std::shared_ptr<const Settings>;
 /// Names of what the steps hand to each other.
 std::string level_port(Index level);
 std::string pass_port(const char* what, int pass);
-/// "field_1" …; that of the last pass is "displacement" and stays.
-std::string field_port(const Settings& settings, int pass);
+/// "field_1" …
+std::string field_port(int pass);
+inline constexpr std::string_view displacement_port = "displacement";
 inline constexpr std::string_view placement_port = "placement";
 
 /// `input` (and `excluded`) -> level_port: the image at a coarser level and where it holds something.
@@ -31,9 +32,11 @@ std::unique_ptr<Stage> clean_step(SharedSettings settings, int pass);
 std::unique_ptr<Stage> solve_coarse_step(SharedSettings settings, int pass);
 /// matches, shift, field of the pass before -> field, "residual".
 std::unique_ptr<Stage> solve_fine_step(SharedSettings settings, int pass);
-/// input, placement, the last field -> "aligned".
+/// The last field -> "displacement": on the canvas on which tissue keeps its course (course.hpp).
+std::unique_ptr<Stage> course_step(SharedSettings settings);
+/// input, placement, displacement -> "aligned".
 std::unique_ptr<Stage> render_step(SharedSettings settings);
-/// aligned, input, the last matches, residual and field -> "quality".
+/// aligned, input, the last matches and residual, displacement -> "quality".
 std::unique_ptr<Stage> quality_step(SharedSettings settings);
 
 }  // namespace petavox::align

@@ -150,7 +150,7 @@ void source_positions(const Mapping& m, Index y, Index x_begin, std::span<Vec2> 
     std::fill(out.begin(), out.end(), Vec2{});
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Vec2 canvas{fine_y + out[i].y, fine_x + level * static_cast<double>(i) + out[i].x};
-    const Vec2 source = m.placement.source(canvas);
+    const Vec2 source = source_of(m.placement, canvas);
     out[i] = {(source.y - middle) / level, (source.x - middle) / level};
   }
 }

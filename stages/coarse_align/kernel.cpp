@@ -29,6 +29,15 @@ void check(const Section& section) {
                 "(a transform is found plane by plane); pass one section at a time"};
 }
 
+/// From pixels of a section to those of its planes.
+Affine into_planes(const Prepared& p) {
+  Affine t;
+  t.yy = t.xx = 1 / p.factor;
+  t.y0 = (0.5 - p.y0) / p.factor - 0.5;
+  t.x0 = (0.5 - p.x0) / p.factor - 0.5;
+  return t;
+}
+
 /// The box of pixels that hold something.
 Box content_of(const Section& section) {
   const Box all = section.image.box();
@@ -117,6 +126,10 @@ void mirror(Plane& plane) {
   for (Index y = 0; y < plane.height; ++y) std::reverse(plane.row(y), plane.row(y) + plane.width);
 }
 
+Index larger_extent(const Box& a, const Box& b) {
+  return std::max({Index{1}, a.shape().y, a.shape().x, b.shape().y, b.shape().x});
+}
+
 /// What is stored does not hang on the last bits.
 double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
 
@@ -196,11 +209,21 @@ Shown shown(const Prepared& fixed, const Prepared& moving, const Affine& t) {
   return out;
 }
 
+/// True if most of a place holds something in both.
+bool shared(const Plane& a, const Plane& b, const Rect& place) {
+  Index count = 0;
+  for (Index y = place.y0; y < place.y1; ++y)
+    for (Index x = place.x0; x < place.x1; ++x) count += a.at(y, x) > 0 && b.at(y, x) > 0 ? 1 : 0;
+  return 10 * count >= 7 * place.height() * place.width();
+}
+
 /// Places of the fixed section and where patches round them are found in the moving one, through `t`: as
 /// features without descriptors, pair by pair.
 struct PatchMatches {
   Features fixed, moving;
   std::vector<Match> matches;
+  std::size_t tried = 0;   ///< places where both sections hold something
+  double correlation = 0;  ///< sum over the matches
 };
 PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const Affine& t, Index radius) {
   constexpr Index patch = 32;
@@ -217,9 +240,12 @@ PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const 
   PatchMatches out;
   for (Index y = 0; y + patch <= fixed.image.height; y += step)
     for (Index x = 0; x + patch <= fixed.image.width; x += step) {
-      const auto peak = match_patch({smooth, fixed.inside}, {other.image, other.inside},
-                                    {y, x, y + patch, x + patch}, 0, 0, radius, flat);
+      const Rect place{y, x, y + patch, x + patch};
+      if (shared(fixed.inside, other.inside, place)) ++out.tried;
+      const auto peak =
+          match_patch({smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
       if (!peak || peak->correlation < min_correlation) continue;
+      out.correlation += peak->correlation;
       Keypoint f, m;
       f.y = static_cast<double>(y) + (patch - 1) / 2.0;
       f.x = static_cast<double>(x) + (patch - 1) / 2.0;
@@ -300,38 +326,13 @@ Candidate by_poses(const Pairing& p, const Settings& settings) {
 
 }  // namespace
 
-Affine Affine::inverse() const {
-  const double d = determinant();
-  Affine out;
-  out.yy = xx / d;
-  out.yx = -yx / d;
-  out.xy = -xy / d;
-  out.xx = yy / d;
-  out.y0 = -(out.yy * y0 + out.yx * x0);
-  out.x0 = -(out.xy * y0 + out.xx * x0);
-  return out;
-}
-
-Affine Affine::after(const Affine& first) const {
-  Affine out;
-  out.yy = yy * first.yy + yx * first.xy;
-  out.yx = yy * first.yx + yx * first.xx;
-  out.xy = xy * first.yy + xx * first.xy;
-  out.xx = xy * first.yx + xx * first.xx;
-  out.y0 = y(first.y0, first.x0);
-  out.x0 = x(first.y0, first.x0);
-  return out;
-}
-
 Result align(const Section& fixed, const Section& moving, const Settings& settings) {
   check(fixed);
   check(moving);
   Result result;
   const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
   if (fixed_content.empty() || moving_content.empty()) return result;
-  Index extent = 1;
-  for (const Box& box : {fixed_content, moving_content})
-    extent = std::max({extent, box.shape().y, box.shape().x});
+  const Index extent = larger_extent(fixed_content, moving_content);
   const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
   const Prepared f = prepared(fixed, fixed_content, factor);
   const Prepared m = prepared(moving, moving_content, factor);
@@ -364,13 +365,6 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   if (!result.found) return result;
 
   // moving section -> moving planes (-> mirrored) -> fixed planes -> fixed section
-  const auto into_planes = [](const Prepared& p) {
-    Affine t;
-    t.yy = t.xx = 1 / p.factor;
-    t.y0 = (0.5 - p.y0) / p.factor - 0.5;
-    t.x0 = (0.5 - p.x0) / p.factor - 0.5;
-    return t;
-  };
   Affine start = into_planes(m);
   if (best.flipped) {
     Affine turn;
@@ -385,6 +379,21 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   result.flipped = best.flipped;
   result.confidence = result.ncc * result.inliers / (result.inliers + settings.min_inliers);
   return result;
+}
+
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed, const Settings& settings) {
+  check(fixed);
+  check(moving);
+  const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
+  if (fixed_content.empty() || moving_content.empty()) return 0;
+  const Index factor = ceil_div(larger_extent(fixed_content, moving_content), settings.max_extent);
+  const Prepared f = prepared(fixed, fixed_content, factor);
+  const Prepared m = prepared(moving, moving_content, factor);
+  constexpr Index radius = 6;
+  const PatchMatches found =
+      match_patches(f, m, into_planes(f).after(to_fixed.after(into_planes(m).inverse())), radius);
+  const double mean = found.tried == 0 ? 0 : found.correlation / static_cast<double>(found.tried);
+  return rounded(std::min(1.0, mean), 0x1p-20);
 }
 
 }  // namespace petavox::coarse_align

@@ -7,25 +7,12 @@
 
 #include "petavox/volume/view.hpp"
 
+#include "stages/coarse_align/affine.hpp"
+
 #include <cstdint>
 #include <optional>
 
 namespace petavox::coarse_align {
-
-/// (y, x) -> (yy y + yx x + y0, xy y + xx x + x0), in pixels.
-struct Affine {
-  double yy = 1, yx = 0, y0 = 0;
-  double xy = 0, xx = 1, x0 = 0;
-
-  double y(double py, double px) const { return yy * py + yx * px + y0; }
-  double x(double py, double px) const { return xy * py + xx * px + x0; }
-  double determinant() const { return yy * xx - yx * xy; }
-  /// Expects a determinant that is not 0.
-  Affine inverse() const;
-  /// First `first`, then this.
-  Affine after(const Affine& first) const;
-  friend bool operator==(const Affine&, const Affine&) = default;
-};
 
 /// One section: a view of one plane (z extent 1). Pixels that are 0, or 0 in the mask, hold nothing.
 struct Section {
@@ -59,5 +46,10 @@ struct Result {
 /// Sections without content give a result that is not found. Throws Error{contract} if a view has more than
 /// one plane or channel, or a mask another box.
 Result align(const Section& fixed, const Section& moving, const Settings& settings = {});
+
+/// How much alike two sections are that lie on each other through `to_fixed`, 0 to 1: patches all over the
+/// overlap are sought within a few pixels, and their correlations averaged (those not found count as 0). So a
+/// transform that is a little off, or tissue that bends, makes no difference. Throws as align() does.
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed, const Settings& settings = {});
 
 }  // namespace petavox::coarse_align

@@ -1,5 +1,7 @@
 #include "stages/coarse_align/patches.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -43,12 +45,6 @@ Fit compared(const Masked& a, const Masked& b, const Rect& what, Index dy, Index
   fit.flat = !(va > flat * flat * n && vb > flat * flat * n);
   if (!fit.flat) fit.correlation = (ab - sa * sb / n) / std::sqrt(va * vb);
   return fit;
-}
-
-/// Offset of a parabola's vertex through three values, within half a step.
-double vertex(double low, double centre, double high) {
-  const double curvature = low - 2 * centre + high;
-  return curvature < 0 ? std::clamp(0.5 * (low - high) / curvature, -0.5, 0.5) : 0;
 }
 
 }  // namespace

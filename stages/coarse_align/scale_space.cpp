@@ -1,5 +1,7 @@
 #include "stages/coarse_align/features.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -45,14 +47,6 @@ bool is_extremum(const Octave& octave, std::size_t level, Index y, Index x) {
         if (value > 0 ? other >= value : other <= value) return false;
       }
   return true;
-}
-
-/// Offset of a parabola's vertex through three values, within half a step.
-double vertex(float low, float centre, float high) {
-  const double curvature =
-      static_cast<double>(low) - 2.0 * static_cast<double>(centre) + static_cast<double>(high);
-  if (curvature == 0) return 0;
-  return std::clamp(0.5 * static_cast<double>(low - high) / curvature, -0.5, 0.5);
 }
 
 bool on_edge(const Plane& d, Index y, Index x) {

@@ -1,5 +1,7 @@
 #include "stages/tiles/offsets.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -50,12 +52,6 @@ double mean_over(const Piece& piece, const Rect& rect) {
   return count > 0 ? sum / count : 0;
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 /// Drops patches that disagree with the median by more than `limit`, and takes the weighted mean of the rest.
 void settle(PairOffset& pair, double limit) {
   std::vector<double> dy, dx;
@@ -63,7 +59,7 @@ void settle(PairOffset& pair, double limit) {
     dy.push_back(p.dy);
     dx.push_back(p.dx);
   }
-  const double my = median(dy), mx = median(dx);
+  const double my = coarse_align::median(dy), mx = coarse_align::median(dx);
   std::erase_if(pair.patches,
                 [&](const Patch& p) { return std::abs(p.dy - my) > limit || std::abs(p.dx - mx) > limit; });
   if (pair.patches.empty()) return;

@@ -1,5 +1,7 @@
 #include "stages/tiles/positions.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <Eigen/Sparse>
 #include <algorithm>
 #include <cmath>
@@ -45,13 +47,6 @@ class LeastSquares {
 /// Weight of a residual under Cauchy's distribution: outliers fade.
 double trust(double residual, double scale) { return 1 / (1 + residual * residual / (scale * scale)); }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 double residual_of(const std::vector<SolvedTile>& tiles, const Link& link, double dy, double dx) {
   const SolvedTile &a = tiles[static_cast<std::size_t>(link.first)],
                    &b = tiles[static_cast<std::size_t>(link.second)];
@@ -69,7 +64,7 @@ void report_links(std::vector<SolvedTile>& tiles, const std::vector<Link>& links
       for (const Patch& p : link.offset.patches) residuals[i].push_back(residual_of(tiles, link, p.dy, p.dx));
     }
   }
-  for (std::size_t i = 0; i < tiles.size(); ++i) tiles[i].residual = median(std::move(residuals[i]));
+  for (std::size_t i = 0; i < tiles.size(); ++i) tiles[i].residual = coarse_align::median(std::move(residuals[i]));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "petavox/stage/stage.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
 #include "stages/tiles/mosaic.hpp"
 #include "stages/tiles/positions.hpp"
 #include "stages/tiles/quality.hpp"
@@ -200,13 +201,6 @@ class MosaicStep final : public Stage {
 
 // ---------------------------------------------------------------- positions
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 /// Reads and writes the numbers of one section by slot.
 struct Rows {
   FieldView view;
@@ -232,7 +226,7 @@ std::vector<TileState> states_of(const Rows& quality, Index slots, double min_fo
     if (state == TileState::good) focus.push_back(quality.at(slot, quality_field::focus));
     states.push_back(state);
   }
-  const double least = min_focus * median(focus);
+  const double least = min_focus * coarse_align::median(focus);
   for (Index slot = 0; slot < slots; ++slot)
     if (TileState& state = states[static_cast<std::size_t>(slot)];
         state == TileState::good && quality.at(slot, quality_field::focus) < least)
@@ -285,7 +279,7 @@ std::array<double, static_cast<std::size_t>(cells* cells)> flat_field(const Rows
       if (states[static_cast<std::size_t>(slot)] == TileState::good && value > 0)
         ratios.push_back(value / static_cast<double>(quality.at(slot, quality_field::mean)));
     }
-    flat[static_cast<std::size_t>(cell)] = ratios.size() < enough ? 1 : std::clamp(median(ratios), 0.25, 4.0);
+    flat[static_cast<std::size_t>(cell)] = ratios.size() < enough ? 1 : std::clamp(coarse_align::median(ratios), 0.25, 4.0);
   }
   return flat;
 }

@@ -64,8 +64,8 @@ TEST(Field, RowsAgreeWithPoints) {
 TEST(Placement, InverseAndCompositionAreThoseOfTheMaps) {
   const Placement a{0.9, -0.3, 12, 0.31, 1.1, -40}, b{1.05, 0.2, -7, -0.1, 0.95, 3};
   const Vec2 p{123.25, -77.5};
-  const Vec2 back = a.inverse().source(a.source(p)), both = a.after(b).source(p),
-             twice = a.source(b.source(p));
+  const Vec2 back = source_of(a.inverse(), source_of(a, p)), both = source_of(a.after(b), p),
+             twice = source_of(a, source_of(b, p));
   EXPECT_NEAR(back.y, p.y, 1e-9);
   EXPECT_NEAR(back.x, p.x, 1e-9);
   EXPECT_NEAR(both.y, twice.y, 1e-9);
@@ -73,10 +73,11 @@ TEST(Placement, InverseAndCompositionAreThoseOfTheMaps) {
 }
 
 TEST(Placement, IsKeptInAColumn) {
-  Array column{DType::i64, column_of(Box::from({3, 5, 5}, {4, 10, 10})), placement_channels};
+  Array column{DType::i64, coarse_align::column_of(Box::from({3, 5, 5}, {4, 10, 10})),
+               coarse_align::placement_channels};
   const Placement a{0.9, -0.3, 123456.75, 0.31, 1.1, -40};
-  set_placement(column.view<std::int64_t>(), 5, a);
-  const Placement found = placement_at(std::as_const(column).view<std::int64_t>(), 5);
+  coarse_align::store_affine(column.view<std::int64_t>(), {5, 0, 0}, a);
+  const Placement found = coarse_align::load_affine(std::as_const(column).view<std::int64_t>(), {5, 0, 0});
   EXPECT_NEAR(found.yx, a.yx, 1e-9);
   EXPECT_EQ(found.y0, a.y0);
 }

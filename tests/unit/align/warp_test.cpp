@@ -62,7 +62,7 @@ TEST_F(Warp, ShowsTheSourceWhereTheMapSays) {
     std::vector<Vec2> at(1);
     source_positions(mapping(), p.y, p.x, at);
     const auto x = static_cast<double>(p.x), y = static_cast<double>(p.y);
-    const Vec2 expected = mapping().placement.source({y + 2.5 + 0.04 * x, x - 1.25 + 0.03 * y});
+    const Vec2 expected = source_of(mapping().placement, {y + 2.5 + 0.04 * x, x - 1.25 + 0.03 * y});
     ASSERT_NEAR(at[0].y, expected.y, 0.01);
     ASSERT_NEAR(at[0].x, expected.x, 0.01);
     if (expected.y < -20.6 || expected.y > 99.6 || expected.x < 9.4 || expected.x > 139.6) {

@@ -1,0 +1,38 @@
+#pragma once
+// The course of tissue through a stack, told from the distortions of its sections: what is done to a section
+// when it is cut has nothing to do with what is done to the next one, while tissue goes on the way it came. So
+// of where matched places lie in the sections, what changes slowly along z is the tissue's, and stays.
+//
+// Series are kept section by section, `columns` values each.
+
+#include "petavox/volume/array.hpp"
+
+#include <vector>
+
+namespace petavox::align {
+
+/// Takes the sudden steps out of each column: a step from section to section that differs from the column's
+/// median step by more than three standard deviations (from the median deviation, at least `least`) is cut to
+/// that. A lasting jump is no course of tissue.
+void limit_steps(std::vector<double>& values, Index sections, Index columns, double least);
+
+/// The slow part of each column: it minimises the sum of squared differences from the values, plus length^4
+/// times the sum of its squared second differences (Whittaker 1923; a straight course costs nothing, at the
+/// ends neither). What lasts longer than some 2 pi `length` sections is slow. Sections of weight 0 are bridged;
+/// at least two must have another weight.
+std::vector<double> slow_part(std::vector<double> values, Index sections, Index columns, double length,
+                              const std::vector<double>& weights);
+
+/// Takes the slow part out of a field (field.hpp; all sections, nodes `spacing` pixels apart): `out`, over a
+/// smaller box, is the field on the canvas on which tissue runs as it did in the sections. `field` must hold
+/// course_reach() nodes more on y and x, clipped to its domain. Of length 0, or with fewer than
+/// enough_for_course sections, `out` is the field.
+void keep_course(const Array& field, Index spacing, double length, Array& out);
+
+/// Fewer sections do not tell the slow from the sudden.
+inline constexpr Index enough_for_course = 8;
+/// A course is followed up to so far from the straight one, pixels.
+inline constexpr double max_course_px = 256;
+Index course_reach(Index spacing);
+
+}  // namespace petavox::align

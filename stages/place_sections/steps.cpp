@@ -1,0 +1,296 @@
+#include "stages/place_sections/steps.hpp"
+
+#include "stages/align/level.hpp"
+#include "stages/align/step_ports.hpp"
+#include "stages/coarse_align/plane.hpp"
+#include "stages/place_sections/chain.hpp"
+#include "stages/place_sections/course.hpp"
+#include "stages/place_sections/evidence.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace petavox::place_sections {
+namespace {
+
+using align::image_port;
+using align::lattice_port;
+using coarse_align::Section;
+
+const DTypeSet grey{DType::u8, DType::u16};
+constexpr double parts = 1048576;  // 2^20
+
+std::int64_t to_parts(double v, double units) { return static_cast<std::int64_t>(std::floor(v * units + 0.5)); }
+
+class SmallStep final : public Stage {
+ public:
+  explicit SmallStep(SharedSettings settings) : settings_{std::move(settings)} {}
+
+  Contract contract(const Setup& setup) const override {
+    const Index factor = settings_->factor(setup.domain);
+    Contract c;
+    InPort image = image_port("image", 1, grey);
+    image.volume = "input";
+    image.reads.factor = {1, factor, factor};
+    InPort excluded = image_port("excluded", 1, DTypeSet{DType::u8, DType::u16, DType::u32, DType::u64});
+    excluded.reads.factor = image.reads.factor;
+    excluded.optional = true;
+    c.reads = {image, excluded};
+    c.writes = {lattice_port("place_small", setup.dtype, 2, image.reads.factor)};
+    c.scratch_bytes_per_voxel = 1;
+    return c;
+  }
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
+    const Array image = inputs.image("image");
+    const bool some = inputs.has("excluded");
+    const Array excluded = some ? inputs.image("excluded") : Array{};
+    align::make_level(image, some ? &excluded : nullptr, settings_->factor(context.domain()),
+                      settings_->background, outputs.image("place_small"));
+  }
+
+ private:
+  SharedSettings settings_;
+};
+
+/// One number for each section and each number of sections back.
+Box pairs_of(const Box& domain, int reach) { return {{domain.begin.z, 0, 0}, {domain.end.z, reach, 1}}; }
+
+OutPort pair_port(std::string name, DType type, int channels) {
+  return lattice_port(std::move(name), type, channels, {1, 1, 1});
+}
+
+/// A port of which a pair reads both sections.
+InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach) {
+  InPort port = image_port(std::move(name), channels, accepts);
+  port.reads.whole = {false, true, true};
+  port.reads.halo.low.z = reach;
+  return port;
+}
+
+/// A section of place_small, ready for the search: 8 bits, and where it holds something.
+struct Small {
+  Array image, mask;
+  Small(const BlockInputs& inputs, Index z) {
+    Box box = inputs.readable("place_small");
+    box.begin.z = z;
+    box.end.z = z + 1;
+    const Array both = inputs.image("place_small", box);
+    image = Array{DType::u8, box};
+    mask = Array{DType::u8, box};
+    visit_dtype(both.dtype(), [&]<class T>(std::type_identity<T>) {
+      const auto from = both.view<T>();
+      double low = 1e300, high = -1e300;
+      box.for_each([&](Coord p) {
+        if (from.at(1, p) == T{0}) return;
+        low = std::min(low, static_cast<double>(from.at(0, p)));
+        high = std::max(high, static_cast<double>(from.at(0, p)));
+      });
+      const double stretch = high > low ? 254 / (high - low) : 0;
+      const auto pixels = image.view<std::uint8_t>(), inside = mask.view<std::uint8_t>();
+      box.for_each([&](Coord p) {
+        if (from.at(1, p) == T{0}) return;
+        inside[p] = 1;
+        pixels[p] = static_cast<std::uint8_t>(1.5 + (static_cast<double>(from.at(0, p)) - low) * stretch);
+      });
+    });
+  }
+  Section section() const {
+    return {std::as_const(image).view<std::uint8_t>(), std::as_const(mask).view<std::uint8_t>()};
+  }
+};
+
+/// Planes of floats of the search, for each pixel of a section.
+constexpr double bytes_of_search = 48;
+
+class PairStep : public Stage {
+ public:
+  PairStep(SharedSettings settings, std::string name) : settings_{std::move(settings)}, name_{std::move(name)} {}
+
+  Contract contract(const Setup& setup) const override {
+    Contract c;
+    c.reads = {sections_port("place_small", 2, grey, settings_->reach)};
+    c.writes = {pair_port(name_, DType::i64, PairField::count)};
+    c.domain = pairs_of(setup.domain, settings_->reach);
+    c.subvolume = {1, 1, 1};
+    c.scratch_bytes_per_voxel = bytes_of_search;
+    return c;
+  }
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
+    const Coord pair = inputs.core().begin;
+    const Index fixed_z = pair.z - pair.y - 1;
+    if (fixed_z < context.domain().begin.z || !wanted(inputs, pair)) return;
+    const Small fixed{inputs, fixed_z}, moving{inputs, pair.z};
+    const coarse_align::Result found =
+        coarse_align::align(fixed.section(), moving.section(), settings_->match);
+    const auto out = outputs.image(name_).view<std::int64_t>();
+    coarse_align::store_affine(out, pair, found.to_fixed, PairField::to_fixed);
+    out.at(PairField::state, pair) = found.found ? 2 : 1;
+    out.at(PairField::flipped, pair) = found.flipped ? 1 : 0;
+    out.at(PairField::inliers, pair) = found.inliers;
+    out.at(PairField::ncc, pair) = to_parts(found.ncc, parts);
+    out.at(PairField::confidence, pair) = to_parts(found.confidence, parts);
+  }
+
+ protected:
+  virtual bool wanted(const BlockInputs& inputs, Coord pair) const = 0;
+  SharedSettings settings_;
+
+ private:
+  std::string name_;
+};
+
+class NearStep final : public PairStep {
+ public:
+  explicit NearStep(SharedSettings settings) : PairStep{std::move(settings), "place_near"} {}
+
+ private:
+  bool wanted(const BlockInputs&, Coord pair) const override { return pair.y == 0; }
+};
+
+class FarStep final : public PairStep {
+ public:
+  explicit FarStep(SharedSettings settings) : PairStep{std::move(settings), "place_far"} {}
+  Contract contract(const Setup& setup) const override {
+    Contract c = PairStep::contract(setup);
+    c.reads.push_back(sections_port("place_near", PairField::count, DTypeSet{DType::i64}, settings_->reach));
+    return c;
+  }
+
+ private:
+  /// A break in the chain of neighbours between the two.
+  bool wanted(const BlockInputs& inputs, Coord pair) const override {
+    if (pair.y == 0) return false;
+    const Array near = inputs.image("place_near");
+    for (Index z = pair.z - pair.y; z <= pair.z; ++z)
+      if (near.view<std::int64_t>().at(PairField::state, {z, 0, 0}) != 2) return true;
+    return false;
+  }
+};
+
+InPort domain_of_input() {
+  InPort image = image_port("image", 1, grey);  // for its domain alone
+  image.volume = "input";
+  image.reads.whole = {false, true, true};
+  image.reads.held_voxels = 1;
+  return image;
+}
+
+InPort pairs_input(const std::string& name) {
+  InPort port = image_port(name, PairField::count, DTypeSet{DType::i64});
+  port.reads.whole = {true, true, true};
+  return port;
+}
+
+/// From pixels of the search to those of the full resolution.
+Affine enlarged(Index factor) {
+  Affine t;
+  t.yy = t.xx = static_cast<double>(factor);
+  t.y0 = t.x0 = 0.5 * static_cast<double>(factor - 1);
+  return t;
+}
+
+class ChainStep final : public Stage {
+ public:
+  explicit ChainStep(SharedSettings settings) : settings_{std::move(settings)} {}
+
+  Contract contract(const Setup& setup) const override {
+    Contract c;
+    c.reads = {domain_of_input(), pairs_input("place_near"), pairs_input("place_far")};
+    c.writes = {pair_port("placement", DType::i64, coarse_align::placement_channels)};
+    c.domain = coarse_align::column_of(setup.domain);
+    c.subvolume = {setup.domain.shape().z, 1, 1};
+    return c;
+  }
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
+    const Box& domain = context.domain();
+    const Affine up = enlarged(settings_->factor(domain)), down = up.inverse();
+    std::vector<PairLink> links;
+    for (const char* name : {"place_near", "place_far"}) {
+      const Array pairs = inputs.image(name);
+      const auto view = pairs.view<std::int64_t>();
+      pairs.box().for_each([&](Coord p) {
+        if (view.at(PairField::state, p) != 2) return;
+        const Affine small = coarse_align::load_affine(view, p, PairField::to_fixed);
+        links.push_back({p.z - domain.begin.z, static_cast<int>(p.y) + 1, up.after(small.after(down)),
+                         static_cast<double>(view.at(PairField::confidence, p)) / parts});
+      });
+    }
+    std::vector<Placed> placed = chain(domain.shape().z, std::move(links), domain);
+    if (settings_->course) keep_course(placed, domain);
+    const auto out = outputs.image("placement").view<std::int64_t>();
+    for (Index i = 0; i < domain.shape().z; ++i) {
+      const Placed& p = placed[static_cast<std::size_t>(i)];
+      const Coord at{domain.begin.z + i, 0, 0};
+      coarse_align::store_affine(out, at, p.from_canvas);
+      out.at(coarse_align::placement_bad, at) = p.found ? 0 : 1;
+      out.at(coarse_align::placement_confidence, at) = to_parts(p.confidence, 1024);
+    }
+  }
+
+ private:
+  SharedSettings settings_;
+};
+
+/// The angle of the turn in a placement, degrees.
+double turn_of(const Affine& t) {
+  const double flip = t.determinant() < 0 ? -1 : 1;
+  const double angle = coarse_align::angle_of(flip * t.yx - t.xy, t.yy + flip * t.xx) * 180 / std::numbers::pi;
+  return angle > 180 ? angle - 360 : angle;
+}
+
+class EvidenceStep final : public Stage {
+ public:
+  explicit EvidenceStep(SharedSettings settings) : settings_{std::move(settings)} {}
+
+  Contract contract(const Setup& setup) const override {
+    Contract c;
+    c.reads = {domain_of_input(), sections_port("place_small", 2, grey, settings_->reach),
+               sections_port("place_near", PairField::count, DTypeSet{DType::i64}, 0),
+               sections_port("placement", coarse_align::placement_channels, DTypeSet{DType::i64},
+                             settings_->reach)};
+    c.writes = {pair_port("place_evidence", DType::i32, evidence_channels)};
+    c.domain = pairs_of(setup.domain, settings_->reach);
+    c.subvolume = {1, 1, 1};
+    c.scratch_bytes_per_voxel = bytes_of_search;
+    return c;
+  }
+  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
+    const Coord pair = inputs.core().begin;
+    const Array column = inputs.image("placement"), near = inputs.image("place_near");
+    const auto placements = column.view<std::int64_t>();
+    const auto out = outputs.image("place_evidence").view<std::int32_t>();
+    const Affine own = coarse_align::load_affine(placements, {pair.z, 0, 0});
+    const auto put = [&](EvidenceChannel c, double v) {
+      out.at(c, pair) = static_cast<std::int32_t>(std::clamp(std::floor(v + 0.5), -2e9, 2e9));
+    };
+    put(evidence_found, placements.at(coarse_align::placement_bad, {pair.z, 0, 0}) == 0 ? 1 : 0);
+    put(evidence_flipped, own.determinant() < 0 ? 1 : 0);
+    put(evidence_turn, 1000 * turn_of(own));
+    put(evidence_scale, 10000 * std::sqrt(std::abs(own.determinant())));
+    put(evidence_inliers,
+        static_cast<double>(near.view<std::int64_t>().at(PairField::inliers, {pair.z, 0, 0})));
+    put(evidence_likeness, -1);
+    const Index fixed_z = pair.z - pair.y - 1;
+    if (fixed_z < context.domain().begin.z) return;
+    const Affine other = coarse_align::load_affine(placements, {fixed_z, 0, 0});
+    const Affine up = enlarged(settings_->factor(context.domain()));
+    const Affine to_fixed = up.inverse().after(other.after(own.inverse().after(up)));
+    const Small fixed{inputs, fixed_z}, moving{inputs, pair.z};
+    put(evidence_likeness,
+        10000 * coarse_align::likeness(fixed.section(), moving.section(), to_fixed, settings_->match));
+  }
+
+ private:
+  SharedSettings settings_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> small_step(SharedSettings s) { return std::make_unique<SmallStep>(std::move(s)); }
+std::unique_ptr<Stage> near_step(SharedSettings s) { return std::make_unique<NearStep>(std::move(s)); }
+std::unique_ptr<Stage> far_step(SharedSettings s) { return std::make_unique<FarStep>(std::move(s)); }
+std::unique_ptr<Stage> chain_step(SharedSettings s) { return std::make_unique<ChainStep>(std::move(s)); }
+std::unique_ptr<Stage> evidence_step(SharedSettings s) { return std::make_unique<EvidenceStep>(std::move(s)); }
+
+}  // namespace petavox::place_sections
