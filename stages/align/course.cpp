@@ -64,16 +64,19 @@ void keep_course(const Array& field, Index spacing, double length, Array& out) {
   const std::vector<double> weights(static_cast<std::size_t>(sections), 1.0);
   for (int c = 0; c < 2; ++c) {
     std::vector<double> values;
-    for (const std::int32_t v : from.channel(c)) values.push_back(static_cast<double>(v) / field_units_per_px);
+    for (const std::int32_t v : from.channel(c))
+      values.push_back(static_cast<double>(v) / field_units_per_px);
     constexpr double least_px = 0.05;
     limit_steps(values, sections, columns, least_px);
     values = slow_part(std::move(values), sections, columns, length, weights);
     std::size_t i = 0;
-    for (std::int32_t& v : slow.channel(c)) v = to_units(std::clamp(values[i++], -max_course_px, max_course_px));
+    for (std::int32_t& v : slow.channel(c))
+      v = to_units(std::clamp(values[i++], -max_course_px, max_course_px));
   }
   const auto to = out.view<std::int32_t>();
   out.box().for_each([&](Coord p) {
-    const FieldSection along{std::as_const(course).view<std::int32_t>(), p.z, spacing}, own{from, p.z, spacing};
+    const FieldSection along{std::as_const(course).view<std::int32_t>(), p.z, spacing},
+        own{from, p.z, spacing};
     const Vec2 here{node_centre(p.y, spacing), node_centre(p.x, spacing)};
     // Tissue that the straight canvas shows at q belongs to q + course(q): where is q, if that is here?
     Vec2 back{};

@@ -1,7 +1,7 @@
 #pragma once
 // The course of tissue through a stack, told from the distortions of its sections: what is done to a section
-// when it is cut has nothing to do with what is done to the next one, while tissue goes on the way it came. So
-// of where matched places lie in the sections, what changes slowly along z is the tissue's, and stays.
+// when it is cut has nothing to do with what is done to the next one, while tissue goes on the way it came.
+// So of where matched places lie in the sections, what changes slowly along z is the tissue's, and stays.
 //
 // Series are kept section by section, `columns` values each.
 
@@ -18,8 +18,8 @@ void limit_steps(std::vector<double>& values, Index sections, Index columns, dou
 
 /// The slow part of each column: it minimises the sum of squared differences from the values, plus length^4
 /// times the sum of its squared second differences (Whittaker 1923; a straight course costs nothing, at the
-/// ends neither). What lasts longer than some 2 pi `length` sections is slow. Sections of weight 0 are bridged;
-/// at least two must have another weight.
+/// ends neither). What lasts longer than some 2 pi `length` sections is slow. Sections of weight 0 are
+/// bridged; at least two must have another weight.
 std::vector<double> slow_part(std::vector<double> values, Index sections, Index columns, double length,
                               const std::vector<double>& weights);
 

@@ -70,9 +70,10 @@ Settings::Settings(Params& params) {
                                     "of the lattice on which the whole stack is solved at once");
   solve.sweeps = static_cast<int>(
       params.integer("sweeps", solve.sweeps, {1, 32}, "relaxations of each column from there"));
-  course = params.number("course", course, {0, 1e6},
-                         "what lasts longer than some six times so many sections is left where it was: the course of "
-                         "oblique tissue; 0: everything is straightened");
+  course = params.number(
+      "course", course, {0, 1e6},
+      "what lasts longer than some six times so many sections is left where it was: the course of "
+      "oblique tissue; 0: everything is straightened");
   background = params.number("background", background, {-1, 65535},
                              "pixels of this value hold nothing; -1: every pixel holds something");
   const Index wanted = params.integer(

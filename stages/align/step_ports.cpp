@@ -36,7 +36,8 @@ void read_by_pieces(InPort& port) {
 }
 
 InPort placement_input() {
-  InPort port = image_port(std::string{placement_port}, coarse_align::placement_channels, DTypeSet{DType::i64});
+  InPort port =
+      image_port(std::string{placement_port}, coarse_align::placement_channels, DTypeSet{DType::i64});
   port.reads.whole = {false, true, true};
   port.optional = true;
   return port;

@@ -6,7 +6,7 @@
 namespace petavox::coarse_align {
 namespace {
 
-constexpr double units = 4294967296.0;           // 2^32
+constexpr double units = 4294967296.0;             // 2^32
 constexpr double largest = 4611686018427387904.0;  // 2^62
 
 }  // namespace

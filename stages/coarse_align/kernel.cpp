@@ -381,7 +381,8 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   return result;
 }
 
-double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed, const Settings& settings) {
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
+                const Settings& settings) {
   check(fixed);
   check(moving);
   const Box fixed_content = content_of(fixed), moving_content = content_of(moving);

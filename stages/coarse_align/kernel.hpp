@@ -50,6 +50,7 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
 /// How much alike two sections are that lie on each other through `to_fixed`, 0 to 1: patches all over the
 /// overlap are sought within a few pixels, and their correlations averaged (those not found count as 0). So a
 /// transform that is a little off, or tissue that bends, makes no difference. Throws as align() does.
-double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed, const Settings& settings = {});
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
+                const Settings& settings = {});
 
 }  // namespace petavox::coarse_align

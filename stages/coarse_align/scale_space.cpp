@@ -1,5 +1,4 @@
 #include "stages/coarse_align/features.hpp"
-
 #include "stages/coarse_align/statistics.hpp"
 
 #include <algorithm>

@@ -10,7 +10,9 @@ namespace {
 
 struct Groups {
   std::vector<Index> parent;
-  explicit Groups(Index n) : parent(static_cast<std::size_t>(n)) { std::iota(parent.begin(), parent.end(), 0); }
+  explicit Groups(Index n) : parent(static_cast<std::size_t>(n)) {
+    std::iota(parent.begin(), parent.end(), 0);
+  }
   Index find(Index i) {
     Index& p = parent[static_cast<std::size_t>(i)];
     if (p != i) p = find(p);
@@ -83,8 +85,8 @@ Index most_typical(const std::vector<Index>& members, const std::vector<Placed>&
     // Both as seen from the canvas that the candidate would define.
     const Affine back = placed[static_cast<std::size_t>(members[i])].from_canvas.inverse();
     for (std::size_t j = 0; j < members.size(); j += step)
-      sum += std::min(
-          far, distance(placed[static_cast<std::size_t>(members[j])].from_canvas.after(back), Affine{}, frame));
+      sum += std::min(far, distance(placed[static_cast<std::size_t>(members[j])].from_canvas.after(back),
+                                    Affine{}, frame));
     if (least < 0 || sum < least) {
       least = sum;
       best = members[i];

@@ -25,14 +25,16 @@ double freedom(Index n, double length) {
   double sum = 0;
   for (Index k = 0; k < n; ++k) {
     const double s =
-        2 * length * coarse_align::direction_of(std::numbers::pi * static_cast<double>(k) / static_cast<double>(2 * n)).sine;
+        2 * length *
+        coarse_align::direction_of(std::numbers::pi * static_cast<double>(k) / static_cast<double>(2 * n))
+            .sine;
     sum += 1 / (1 + s * s * s * s);
   }
   return sum;
 }
 
-/// The slow part of the series, of the length that the series themselves ask for; the median of each column if
-/// no length predicts sections from their neighbours clearly better than that.
+/// The slow part of the series, of the length that the series themselves ask for; the median of each column
+/// if no length predicts sections from their neighbours clearly better than that.
 Series course_of(const Series& all, const std::vector<double>& weights, double least) {
   // Steps are limited where sections follow each other that speak.
   Series spoken{0, all.columns, {}};

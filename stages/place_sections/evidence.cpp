@@ -1,5 +1,7 @@
 #include "stages/place_sections/evidence.hpp"
 
+#include "stages/coarse_align/statistics.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -12,17 +14,33 @@ namespace {
 class Order {
  public:
   Order(const LikenessTable& table, double margin) : table_{table}, margin_{margin} {
-    for (Index z = 0; z < static_cast<Index>(table.size()); ++z) order_.push_back(z);
+    // Sections that are like nothing near them are bad, not misplaced.
+    std::vector<double> most;
+    for (Index z = 0; z < static_cast<Index>(table.size()); ++z) {
+      const auto reach = static_cast<Index>(table.front().size());
+      double best = 0;
+      for (Index o = std::max<Index>(0, z - reach);
+           o <= std::min(static_cast<Index>(table.size()) - 1, z + reach); ++o)
+        best = std::max(best, alike(z, o));
+      most.push_back(best);
+    }
+    constexpr double share = 1.0 / 3;
+    const double least = share * coarse_align::median(most);
+    for (Index z = 0; z < static_cast<Index>(table.size()); ++z)
+      if (most[static_cast<std::size_t>(z)] >= least) order_.push_back(z);
   }
 
   /// Of two sections; unknown counts as not alike. Nothing across the ends of the stack.
   double alike(Index a, Index b) const {
     const Index z = std::max(a, b), d = std::abs(a - b);
     const auto& row = table_[static_cast<std::size_t>(z)];
-    return d == 0 || d > static_cast<Index>(row.size()) ? 0 : std::max(0.0, row[static_cast<std::size_t>(d - 1)]);
+    return d == 0 || d > static_cast<Index>(row.size()) ? 0
+                                                        : std::max(0.0, row[static_cast<std::size_t>(d - 1)]);
   }
   double alike_at(Index i, Index j) const {
-    return i < 0 || j >= size() ? 0 : alike(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
+    return i < 0 || j >= size()
+               ? 0
+               : alike(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
   }
   Index size() const { return static_cast<Index>(order_.size()); }
   const std::vector<Index>& order() const { return order_; }
@@ -109,17 +127,19 @@ std::vector<Misplaced> wrong_order(const LikenessTable& table, double margin, In
   const Index last = static_cast<Index>(table.size()) - 1;
   for (const Index place : out_of_order(order.order())) {
     const Index z = order.order()[static_cast<std::size_t>(place)];
-    const auto list = [&](Index a, Index b, Index end, const char* word) {
+    const auto list = [&](Index a, Index b) {
       std::string text;
       for (const Index other : {a, b})
-        if (other >= 0 && other <= end)
-          text += fmt::format("{}{} ({:.2f})", text.empty() ? "" : word, other + first, order.alike(z, other));
+        if (other >= 0 && other <= last)
+          text +=
+              fmt::format("{}{} ({:.2f})", text.empty() ? "" : " and ", other + first, order.alike(z, other));
       return text;
     };
-    const auto at = [&](Index i) { return i < 0 || i > last ? -1 : order.order()[static_cast<std::size_t>(i)]; };
-    const std::string better = list(at(place - 1), at(place + 1), last, " and ");
+    const auto at = [&](Index i) {
+      return i < 0 || i >= order.size() ? -1 : order.order()[static_cast<std::size_t>(i)];
+    };
     found.push_back({z, fmt::format("likeness to its neighbours {}, but to {}: it seems to belong there",
-                                    list(z - 1, z + 1, last, " and "), better)});
+                                    list(z - 1, z + 1), list(at(place - 1), at(place + 1)))});
   }
   std::ranges::sort(found, {}, &Misplaced::z);
   return found;

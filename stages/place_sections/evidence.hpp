@@ -33,6 +33,7 @@ struct Misplaced {
 /// Sections whose neighbours in the stack are not those that they are most like. Of the orders in which one
 /// section, or a run of neighbours turned round, is moved by up to the reach, the one along which neighbours
 /// are most alike is sought, step by step; a step counts if it gains more than `margin` of likeness in sum.
+/// Sections that are like nothing near them are left out: they are bad, which is another matter.
 /// `first` is the number of section 0 in the texts.
 std::vector<Misplaced> wrong_order(const LikenessTable& likeness, double margin, Index first);
 

@@ -80,9 +80,14 @@ PlacementReport::State PlacementReport::absorb(const BlockInputs& inputs, const 
 PlacementReport::State PlacementReport::merge(State a, State b, const Join&, const ReductionContext&,
                                               NameChanges&) const {
   State joined;
-  std::ranges::merge(a.rows, b.rows, std::back_inserter(joined.rows), {},
-                     [](const Row& r) { return std::pair{r.z, r.back}; },
-                     [](const Row& r) { return std::pair{r.z, r.back}; });
+  std::ranges::merge(
+      a.rows, b.rows, std::back_inserter(joined.rows), {},
+      [](const Row& r) {
+        return std::pair{r.z, r.back};
+      },
+      [](const Row& r) {
+        return std::pair{r.z, r.back};
+      });
   return joined;
 }
 
@@ -95,15 +100,17 @@ Bytes PlacementReport::finish(State state, const ReductionContext&) const {
     table.push_back(line.likeness);
     const auto value = [&](EvidenceChannel c) { return static_cast<double>(line.values[c]); };
     const double turn = value(evidence_turn) / 1000;
-    if (line.values[evidence_found] == 0)
+    const bool placed = line.values[evidence_found] != 0;
+    if (!placed)
       unplaced.add(line.z, "no transform to any near section was found; it lies where its neighbours lie");
-    if (line.values[evidence_flipped] != 0) flipped.add(line.z, "lies turned over");
-    if (turn > 90 || turn < -90) turned.add(line.z, fmt::format("lies turned by {:.1f} degrees", turn));
-    sections += fmt::format(R"({}{{"z":{},"placed":{},"flipped":{},"turn":{:.3f},"scale":{:.4f},"inliers":{},)"
-                            R"("likeness":[)",
-                            sections.empty() ? "" : ",", line.z, line.values[evidence_found] != 0,
-                            line.values[evidence_flipped] != 0, turn, value(evidence_scale) / 10000,
-                            line.values[evidence_inliers]);
+    if (placed && line.values[evidence_flipped] != 0) flipped.add(line.z, "lies turned over");
+    if (placed && (turn > 90 || turn < -90))
+      turned.add(line.z, fmt::format("lies turned by {:.1f} degrees", turn));
+    sections +=
+        fmt::format(R"({}{{"z":{},"placed":{},"flipped":{},"turn":{:.3f},"scale":{:.4f},"inliers":{},)"
+                    R"("likeness":[)",
+                    sections.empty() ? "" : ",", line.z, placed, line.values[evidence_flipped] != 0, turn,
+                    value(evidence_scale) / 10000, line.values[evidence_inliers]);
     for (std::size_t d = 0; d < line.likeness.size(); ++d)
       sections += fmt::format("{}{:.4f}", d == 0 ? "" : ",", line.likeness[d]);
     sections += "]}";

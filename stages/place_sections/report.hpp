@@ -22,7 +22,8 @@ class PlacementReport {
 
   Contract contract(const Setup& setup) const;
   State absorb(const BlockInputs& inputs, const ReductionContext& context, NameChanges& changes) const;
-  State merge(State a, State b, const Join& join, const ReductionContext& context, NameChanges& changes) const;
+  State merge(State a, State b, const Join& join, const ReductionContext& context,
+              NameChanges& changes) const;
   void settle(State&, const ReductionContext&, NameChanges&) const {}
   Bytes finish(State state, const ReductionContext& context) const;
   std::span<const Name> open_names(const State&) const { return {}; }

@@ -21,7 +21,9 @@ using coarse_align::Section;
 const DTypeSet grey{DType::u8, DType::u16};
 constexpr double parts = 1048576;  // 2^20
 
-std::int64_t to_parts(double v, double units) { return static_cast<std::int64_t>(std::floor(v * units + 0.5)); }
+std::int64_t to_parts(double v, double units) {
+  return static_cast<std::int64_t>(std::floor(v * units + 0.5));
+}
 
 class SmallStep final : public Stage {
  public:
@@ -105,7 +107,8 @@ constexpr double bytes_of_search = 48;
 
 class PairStep : public Stage {
  public:
-  PairStep(SharedSettings settings, std::string name) : settings_{std::move(settings)}, name_{std::move(name)} {}
+  PairStep(SharedSettings settings, std::string name)
+      : settings_{std::move(settings)}, name_{std::move(name)} {}
 
   Contract contract(const Setup& setup) const override {
     Contract c;
@@ -235,7 +238,8 @@ class ChainStep final : public Stage {
 /// The angle of the turn in a placement, degrees.
 double turn_of(const Affine& t) {
   const double flip = t.determinant() < 0 ? -1 : 1;
-  const double angle = coarse_align::angle_of(flip * t.yx - t.xy, t.yy + flip * t.xx) * 180 / std::numbers::pi;
+  const double angle =
+      coarse_align::angle_of(flip * t.yx - t.xy, t.yy + flip * t.xx) * 180 / std::numbers::pi;
   return angle > 180 ? angle - 360 : angle;
 }
 
@@ -245,10 +249,10 @@ class EvidenceStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    c.reads = {domain_of_input(), sections_port("place_small", 2, grey, settings_->reach),
-               sections_port("place_near", PairField::count, DTypeSet{DType::i64}, 0),
-               sections_port("placement", coarse_align::placement_channels, DTypeSet{DType::i64},
-                             settings_->reach)};
+    c.reads = {
+        domain_of_input(), sections_port("place_small", 2, grey, settings_->reach),
+        sections_port("place_near", PairField::count, DTypeSet{DType::i64}, 0),
+        sections_port("placement", coarse_align::placement_channels, DTypeSet{DType::i64}, settings_->reach)};
     c.writes = {pair_port("place_evidence", DType::i32, evidence_channels)};
     c.domain = pairs_of(setup.domain, settings_->reach);
     c.subvolume = {1, 1, 1};
@@ -291,6 +295,8 @@ std::unique_ptr<Stage> small_step(SharedSettings s) { return std::make_unique<Sm
 std::unique_ptr<Stage> near_step(SharedSettings s) { return std::make_unique<NearStep>(std::move(s)); }
 std::unique_ptr<Stage> far_step(SharedSettings s) { return std::make_unique<FarStep>(std::move(s)); }
 std::unique_ptr<Stage> chain_step(SharedSettings s) { return std::make_unique<ChainStep>(std::move(s)); }
-std::unique_ptr<Stage> evidence_step(SharedSettings s) { return std::make_unique<EvidenceStep>(std::move(s)); }
+std::unique_ptr<Stage> evidence_step(SharedSettings s) {
+  return std::make_unique<EvidenceStep>(std::move(s));
+}
 
 }  // namespace petavox::place_sections

@@ -24,7 +24,8 @@ struct PairField {
 std::unique_ptr<Stage> small_step(SharedSettings settings);
 /// place_small -> "place_near": each section on the one before. A task is a pair.
 std::unique_ptr<Stage> near_step(SharedSettings settings);
-/// place_small, place_near -> "place_far": on those up to `reach` back, where a pair between them was not found.
+/// place_small, place_near -> "place_far": on those up to `reach` back, where a pair between them was not
+/// found.
 std::unique_ptr<Stage> far_step(SharedSettings settings);
 /// place_near, place_far -> "placement" (affine.hpp). One task; 176 bytes a section are read.
 std::unique_ptr<Stage> chain_step(SharedSettings settings);

@@ -64,7 +64,8 @@ void report_links(std::vector<SolvedTile>& tiles, const std::vector<Link>& links
       for (const Patch& p : link.offset.patches) residuals[i].push_back(residual_of(tiles, link, p.dy, p.dx));
     }
   }
-  for (std::size_t i = 0; i < tiles.size(); ++i) tiles[i].residual = coarse_align::median(std::move(residuals[i]));
+  for (std::size_t i = 0; i < tiles.size(); ++i)
+    tiles[i].residual = coarse_align::median(std::move(residuals[i]));
 }
 
 }  // namespace

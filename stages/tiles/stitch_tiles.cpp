@@ -279,7 +279,8 @@ std::array<double, static_cast<std::size_t>(cells* cells)> flat_field(const Rows
       if (states[static_cast<std::size_t>(slot)] == TileState::good && value > 0)
         ratios.push_back(value / static_cast<double>(quality.at(slot, quality_field::mean)));
     }
-    flat[static_cast<std::size_t>(cell)] = ratios.size() < enough ? 1 : std::clamp(coarse_align::median(ratios), 0.25, 4.0);
+    flat[static_cast<std::size_t>(cell)] =
+        ratios.size() < enough ? 1 : std::clamp(coarse_align::median(ratios), 0.25, 4.0);
   }
   return flat;
 }
