@@ -29,8 +29,9 @@ std::vector<double> slow_part(std::vector<double> values, Index sections, Index 
 /// enough_for_course sections, `out` is the field.
 void keep_course(const Array& field, Index spacing, double length, Array& out);
 
-/// Fewer sections do not tell the slow from the sudden.
-inline constexpr Index enough_for_course = 8;
+/// Fewer sections do not tell the slow from the sudden: the slope of a line through n independent errors is
+/// itself wrong by sqrt(12) / n^1.5 of one, at every section.
+inline constexpr Index enough_for_course = 32;
 /// A course is followed up to so far from the straight one, pixels.
 inline constexpr double max_course_px = 256;
 Index course_reach(Index spacing);

@@ -33,35 +33,45 @@ double freedom(Index n, double length) {
   return sum;
 }
 
+std::vector<Index> speaking(const std::vector<double>& weights) {
+  std::vector<Index> sections;
+  for (std::size_t z = 0; z < weights.size(); ++z)
+    if (weights[z] > 0) sections.push_back(static_cast<Index>(z));
+  return sections;
+}
+
+/// Sections that do not speak lie between their neighbours that do.
+void bridge(Series& series, const std::vector<Index>& speak) {
+  for (Index z = 0; z < series.sections; ++z) {
+    const auto next = std::ranges::lower_bound(speak, z);
+    const Index high = next == speak.end() ? speak.back() : *next;
+    const Index low = next == speak.begin() ? speak.front() : *(next - 1);
+    if (high == z) continue;
+    const double t = high == low ? 0 : static_cast<double>(z - low) / static_cast<double>(high - low);
+    for (Index c = 0; c < series.columns; ++c)
+      series.at(z, c) = series.at(low, c) + t * (series.at(high, c) - series.at(low, c));
+  }
+}
+
 /// The slow part of the series, of the length that the series themselves ask for; the median of each column
 /// if no length predicts sections from their neighbours clearly better than that.
 Series course_of(const Series& all, const std::vector<double>& weights, double least) {
-  // Steps are limited where sections follow each other that speak.
-  Series spoken{0, all.columns, {}};
-  for (Index z = 0; z < all.sections; ++z)
-    if (weights[static_cast<std::size_t>(z)] > 0) {
-      for (Index c = 0; c < all.columns; ++c) spoken.values.push_back(all.at(z, c));
-      ++spoken.sections;
-    }
+  const std::vector<Index> speak = speaking(weights);
   Series straight{all.sections, all.columns, std::vector<double>(all.values.size())};
   for (Index c = 0; c < all.columns; ++c) {
     std::vector<double> column;
-    for (Index z = 0; z < spoken.sections; ++z) column.push_back(spoken.at(z, c));
+    for (const Index z : speak) column.push_back(all.at(z, c));
     const double middle = coarse_align::median(column);
     for (Index z = 0; z < all.sections; ++z) straight.at(z, c) = middle;
   }
-  align::limit_steps(spoken.values, spoken.sections, spoken.columns, least);
   Series limited = all;
-  for (Index z = 0, i = 0; z < all.sections; ++z)
-    if (weights[static_cast<std::size_t>(z)] > 0) {
-      for (Index c = 0; c < all.columns; ++c) limited.at(z, c) = spoken.at(i, c);
-      ++i;
-    }
-  const auto n = static_cast<double>(spoken.sections);
+  bridge(limited, speak);
+  align::limit_steps(limited.values, limited.sections, limited.columns, least);
+  const auto n = static_cast<double>(speak.size());
   const auto score = [&](const Series& slow, double degrees) {
     double sum = 0;
-    for (Index z = 0; z < all.sections; ++z)
-      for (Index c = 0; c < all.columns && weights[static_cast<std::size_t>(z)] > 0; ++c) {
+    for (const Index z : speak)
+      for (Index c = 0; c < all.columns; ++c) {
         const double d = limited.at(z, c) - slow.at(z, c);
         sum += d * d;
       }
@@ -73,7 +83,7 @@ Series course_of(const Series& all, const std::vector<double>& weights, double l
   for (double length = shortest; length < 2 * n; length *= std::numbers::sqrt2) {
     Series slow = all;
     slow.values = align::slow_part(limited.values, all.sections, all.columns, length, weights);
-    const double s = score(slow, freedom(spoken.sections, length));
+    const double s = score(slow, freedom(static_cast<Index>(speak.size()), length));
     if (s < least_score) {
       least_score = s;
       best = std::move(slow);

@@ -9,7 +9,7 @@ namespace petavox::place_sections {
 /// obliquely, add up over the stack. What of the transforms changes slowly along z is taken out of them: of
 /// the turn and size of the sections, and of their shift, each by as much as the stack itself shows to be
 /// slow (generalised cross-validation; Craven and Wahba 1979, Numer. Math. 31:377). Sections that lie turned
-/// round or over do not speak; with fewer than eight that do, nothing is changed.
+/// round or over do not speak; with fewer than align::enough_for_course that do, nothing is changed.
 void keep_course(std::vector<Placed>& placed, const Box& frame);
 
 }  // namespace petavox::place_sections

@@ -95,12 +95,15 @@ TEST(Course, SlowShiftsStayAndSuddenOnesGo) {
 }
 
 TEST(Course, ASectionTurnedRoundDoesNotSpeak) {
-  std::vector<Placed> placed(20);
-  for (Placed& p : placed) p.found = true;
+  std::vector<Placed> placed(40);
+  for (std::size_t z = 0; z < placed.size(); ++z)
+    placed[z] = {turned(0, 0.5 * static_cast<double>(z), 0), true, 1};
   placed[9].from_canvas = turned(3.14159265, 199, 199);
   keep_course(placed, frame);
-  EXPECT_LT(apart(placed[9].from_canvas, turned(3.14159265, 199, 199)), 0.01);
   EXPECT_LT(apart(placed[8].from_canvas, Affine{}), 0.01);
+  EXPECT_LT(apart(placed[39].from_canvas, Affine{}), 0.01);
+  // It moves with its neighbours.
+  EXPECT_LT(apart(placed[9].from_canvas, turned(3.14159265, 199 + 4.5, 199)), 0.01);
 }
 
 /// Sections of which those that are near in truth are alike; `truth[z]` is the true place of section z.

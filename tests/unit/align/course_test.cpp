@@ -1,0 +1,100 @@
+// The course of tissue, told from the distortions of sections.
+
+#include "stages/align/course.hpp"
+
+#include "stages/align/field.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace petavox::align {
+namespace {
+
+/// A number between -1 and 1, another for each i.
+double noise(Index i) { return std::sin(12.9898 * static_cast<double>(i * i % 1009)); }
+
+TEST(Course, AStraightCourseCostsNothingAndIsBridged) {
+  std::vector<double> values, weights(40, 1.0);
+  for (int z = 0; z < 40; ++z) values.push_back(3 + 0.25 * z);
+  values[17] = 99;
+  weights[17] = 0;
+  const std::vector<double> slow = slow_part(values, 40, 1, 12, weights);
+  for (int z = 0; z < 40; ++z) EXPECT_NEAR(slow[static_cast<std::size_t>(z)], 3 + 0.25 * z, 1e-6);
+}
+
+TEST(Course, SuddenStepsAreCut) {
+  std::vector<double> values;
+  for (int z = 0; z < 40; ++z) values.push_back(0.1 * z + 0.3 * noise(z) + (z < 20 ? 0 : 25));
+  limit_steps(values, 40, 1, 0.05);
+  EXPECT_LT(values[39] - values[0], 7);
+  EXPECT_GT(values[39] - values[0], 2);
+}
+
+/// 50 sections each shifted by itself, in tissue that runs obliquely: `straight` is what matching
+/// finds, `own` the distortions alone.
+struct Stack {
+  static constexpr Index spacing = 16;
+  Box box = Box::from({3, -2, 0}, {50, 24, 20});
+  Array straight{DType::i32, box, 2}, own{DType::i32, box, 2};
+  Stack() {
+    const auto s = straight.view<std::int32_t>(), o = own.view<std::int32_t>();
+    box.for_each([&](Coord p) {
+      for (int c = 0; c < 2; ++c) {
+        const double bend = 2 * noise(11 * p.z + 5 * c);
+        const double course =
+            0.4 * static_cast<double>(p.z) + 4 * std::sin(0.05 * static_cast<double>(p.z + p.x));
+        o.at(c, p) = to_units(bend);
+        s.at(c, p) = to_units(bend + course);
+      }
+    });
+  }
+};
+
+TEST(Course, IsKeptAndDistortionsAreNot) {
+  const Stack stack;
+  Array out{DType::i32, stack.box, 2};
+  keep_course(stack.straight, Stack::spacing, 8, out);
+  const auto found = out.view<std::int32_t>();
+  const auto own = stack.own.view<std::int32_t>();
+  double steps = 0, most = 0;
+  Index count = 0;
+  stack.box.for_each([&](Coord p) {
+    if (p.y < 2 || p.y > 17 || p.x < 4 || p.x > 15 || p.z == stack.box.begin.z) return;
+    const auto error = [&](Coord q) { return (found.at(0, q) - own.at(0, q)) / field_units_per_px; };
+    steps += std::abs(error(p) - error({p.z - 1, p.y, p.x}));
+    most = std::max(most, std::abs(error(p)));
+    ++count;
+  });
+  EXPECT_LT(steps / static_cast<double>(count),
+            0.2);      // the distortions differ by 1.6 from section to section
+  EXPECT_LT(most, 3);  // the course leads away by 24
+}
+
+TEST(Course, DoesNotDependOnTheCutting) {
+  const Stack stack;
+  Array whole{DType::i32, stack.box, 2};
+  keep_course(stack.straight, Stack::spacing, 8, whole);
+  const Box core{{stack.box.begin.z, 20, 17}, {stack.box.end.z, 22, 19}};
+  const Index reach = course_reach(Stack::spacing);
+  const Box held = core.grow(Halo::symmetric({0, reach, reach})).intersect(stack.box);
+  Array part{DType::i32, held, stack.box, 2}, out{DType::i32, core, stack.box, 2};
+  const auto to = part.view<std::int32_t>();
+  for (int c = 0; c < 2; ++c)
+    held.for_each([&](Coord p) { to.at(c, p) = stack.straight.view<std::int32_t>().at(c, p); });
+  keep_course(part, Stack::spacing, 8, out);
+  const auto found = out.view<std::int32_t>();
+  for (int c = 0; c < 2; ++c)
+    core.for_each([&](Coord p) { ASSERT_EQ(found.at(c, p), whole.view<std::int32_t>().at(c, p)); });
+}
+
+TEST(Course, ShortStacksAndLengthZeroStayStraight) {
+  const Stack stack;
+  Array out{DType::i32, stack.box, 2};
+  keep_course(stack.straight, Stack::spacing, 0, out);
+  EXPECT_TRUE(std::ranges::equal(out.bytes(), stack.straight.bytes()));
+}
+
+}  // namespace
+}  // namespace petavox::align
