@@ -41,29 +41,48 @@ StageRegistry make_registry(const std::vector<std::string>& plugins) {
   return registry;
 }
 
-RunConfig load_run_config(const ConfigOptions& options, StageRegistry& registry) {
+namespace {
+
+/// What is wrong with the file or with the stages goes to `problems`; throws Error{config} for what hides the
+/// rest.
+RunConfig load(const ConfigOptions& options, StageRegistry& registry, Problems& problems) {
   std::vector<std::string> overrides = options.overrides;
   if (!options.out.empty()) overrides.push_back("output.dir=" + options.out);
   if (options.threads > 0) overrides.push_back("run.threads=" + std::to_string(options.threads));
-  Problems problems;
   RunConfig config = load_config(options.config, overrides, problems);
-  problems.throw_if_any();
   registry = make_registry(options.plugins);
   for (const std::filesystem::path& file : config.plugins) load_plugin(file, registry);
   skip_stages_without_inputs(config, registry);
   return config;
 }
 
-Pipeline::Pipeline(const ConfigOptions& options) : config_{load_run_config(options, registry_)} { build(); }
+}  // namespace
+
+RunConfig load_run_config(const ConfigOptions& options, StageRegistry& registry) {
+  Problems problems;
+  RunConfig config = load(options, registry, problems);
+  check_stages(config, registry, problems);
+  problems.throw_if_any();
+  return config;
+}
+
+Pipeline::Pipeline(const ConfigOptions& options) {
+  Problems problems;
+  config_ = load(options, registry_, problems);
+  // Inputs that were described wrongly would only be reported twice.
+  const bool openable = problems.empty();
+  check_stages(config_, registry_, problems);
+  build(problems, openable);
+}
 
 Pipeline::Pipeline(RunConfig config, const StageRegistry& registry)
     : registry_{registry}, config_{std::move(config)} {
-  build();
+  Problems problems;
+  build(problems, true);
 }
 
-void Pipeline::build() {
-  Problems problems;
-  inputs_ = InputSet::open(config_, open_input, problems);
+void Pipeline::build(Problems& problems, bool openable) {
+  if (openable) inputs_ = InputSet::open(config_, open_input, problems);
   problems.throw_if_any();
   plan_ = make_plan(config_, registry_, inputs_->infos());
 }

@@ -46,7 +46,7 @@ class Pipeline {
   std::vector<std::string> notes() const;
 
  private:
-  void build();
+  void build(Problems& problems, bool openable);
 
   StageRegistry registry_;  // before config_, which is read with it
   RunConfig config_;

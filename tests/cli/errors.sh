@@ -14,10 +14,12 @@ YAML
 expect 2 "$PETAVOX" run bad.yaml
 says err "bad.yaml:2:45: input.bocks is not a known key"
 says err "bad.yaml:3:18: blocks.shape is 0"
+says err "did you mean 'threshold_low'?"
 [ ! -e run ] || fail "a refused configuration left something behind"
 
-expect 2 "$PETAVOX" run small.yaml --set stages.watershed.threshold_lw=0.2
+expect 2 "$PETAVOX" run small.yaml --set stages.watershed.threshold_lw=0.2 --set input.path=no_such.h5
 says err "did you mean 'threshold_low'?"
+says err "no_such.h5"
 expect 2 "$PETAVOX" run small.yaml --set stages.watershed.stage=watershd
 says err "did you mean 'watershed'?"
 expect 2 "$PETAVOX" run small.yaml --set blocks.chunk_shape=[5,5,5]

@@ -4,6 +4,7 @@
 #include "petavox/pipeline/plan.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,37 @@ std::string hex_list(const std::vector<Hash128>& hashes) {
 std::string text_of(const Box& box) { return to_string(box); }
 
 bool is_voxels(PortKind kind) { return kind == PortKind::image || kind == PortKind::labels; }
+
+struct MadeProgram {
+  StageProgram program;
+  std::string canonical;  ///< its parameters, with the defaults
+};
+
+/// Nothing, and at least one problem more, if the type or a parameter is unknown or refused.
+std::optional<MadeProgram> make_program(const StageSpec& spec, const StageRegistry& registry,
+                                        Problems& problems) {
+  const StageType* type = registry.find(spec.type);
+  if (type == nullptr) {
+    const std::string near = nearest_name(spec.type, registry.names());
+    problems.add(spec.where,
+                 fmt::format("no stage is called '{}' (stages.{} cannot run); {}", spec.type, spec.name,
+                             near.empty() ? "see `petavox stages`, or load its plugin"
+                                          : "did you mean '" + near + "'?"));
+    return std::nullopt;
+  }
+  Params params{spec.params, "stages." + spec.name, problems};
+  MadeProgram made;
+  const std::size_t problems_before = problems.size();
+  try {
+    made.program = type->make(params);
+  } catch (const Error& error) {
+    problems.add(spec.where, fmt::format("stages.{}: {}", spec.name, error.what()));
+  }
+  params.reject_unknown({"stage", "reads", "writes"});
+  if (problems.size() != problems_before) return std::nullopt;
+  made.canonical = params.canonical();
+  return made;
+}
 
 }  // namespace
 
@@ -82,26 +114,13 @@ class PlanBuilder {
   }
 
   void add_instance(const StageSpec& spec) {
-    const StageType* type = registry_.find(spec.type);
-    if (type == nullptr) {
-      const std::string near = nearest_name(spec.type, registry_.names());
-      problems_.add(spec.where,
-                    fmt::format("no stage is called '{}' (stages.{} cannot run); {}", spec.type, spec.name,
-                                near.empty() ? "see `petavox stages`, or load its plugin"
-                                             : "did you mean '" + near + "'?"));
+    auto made = make_program(spec, registry_, problems_);
+    if (!made) {
+      unknown_volumes_ = true;
       return;
     }
-    Params params{spec.params, "stages." + spec.name, problems_};
-    Plan::Instance instance{spec.name, spec.type, {}};
-    const std::size_t problems_before = problems_.size();
-    try {
-      instance.program = type->make(params);
-    } catch (const Error& error) {
-      problems_.add(spec.where, fmt::format("stages.{}: {}", spec.name, error.what()));
-    }
-    params.reject_unknown({"stage", "reads", "writes"});
-    if (problems_.size() != problems_before) return;
-    for (const std::string& line : lines_of(params.canonical())) {
+    Plan::Instance instance{spec.name, spec.type, std::move(made->program)};
+    for (const std::string& line : lines_of(made->canonical)) {
       const std::size_t equals = line.find('=');
       note_canonical("stages." + spec.name + "." + line.substr(0, equals), line.substr(equals + 1));
     }
@@ -113,7 +132,7 @@ class PlanBuilder {
     for (std::size_t s = 0; s < program.steps.size(); ++s) {
       const bool last = s + 1 == program.steps.size();
       const std::string seed = fmt::format("petavox {} stage {} step {} seed {}\n{}", results_version,
-                                           spec.type, s, config().seed, params.canonical());
+                                           spec.type, s, config().seed, made->canonical);
       if (!add_step(spec, index, s, last, seed, scope)) return;
     }
   }
@@ -185,7 +204,10 @@ class PlanBuilder {
     for (const InPort& port : s.contract.reads) {
       const int v = connected(spec, port, scope);
       if (v < 0) {
-        if (!port.optional) report_missing(spec, port);
+        if (port.optional) continue;
+        // What a refused stage would have written is missing for no other reason.
+        if (unknown_volumes_) return false;
+        report_missing(spec, port);
         continue;
       }
       check_read(spec, port, volume(v));
@@ -498,7 +520,12 @@ class PlanBuilder {
   const StageRegistry& registry_;
   std::unique_ptr<Plan> plan_;
   Problems problems_;
+  bool unknown_volumes_ = false;  // a stage was refused
 };
+
+void check_stages(const RunConfig& config, const StageRegistry& registry, Problems& problems) {
+  for (const StageSpec& spec : config.stages) make_program(spec, registry, problems);
+}
 
 std::unique_ptr<Plan> make_plan(const RunConfig& config, const StageRegistry& registry,
                                 const std::vector<InputInfo>& inputs) {

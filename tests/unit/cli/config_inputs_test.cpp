@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace petavox {
+namespace petavox::inputs {
 namespace {
 
 using testing::ElementsAre;
@@ -179,4 +179,4 @@ TEST(ConfigSkip, DropsWhatNeedsAnAbsentInputAndWhatFollows) {
 }
 
 }  // namespace
-}  // namespace petavox
+}  // namespace petavox::inputs

@@ -4,7 +4,7 @@
 
 #include "unit/run/run_world.hpp"
 
-namespace petavox::test {
+namespace petavox::test::collect {
 namespace {
 
 // `early` is read by components alone; `late` runs after all of them.
@@ -120,4 +120,4 @@ TEST_P(RunCollect, PacksThatACrashLeftAreRemoved) {
 INSTANTIATE_TEST_SUITE_P(Ranks, RunCollect, ::testing::Values(0, 3));
 
 }  // namespace
-}  // namespace petavox::test
+}  // namespace petavox::test::collect

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-namespace petavox::test {
+namespace petavox::test::resume {
 namespace {
 
 using ::testing::Contains;
@@ -206,4 +206,4 @@ TEST(RunReuse, KeepsTheStagesThatDidNotChange) {
 }
 
 }  // namespace
-}  // namespace petavox::test
+}  // namespace petavox::test::resume

@@ -7,7 +7,7 @@
 
 #include "unit/run/run_world.hpp"
 
-namespace petavox::test {
+namespace petavox::test::threads {
 namespace {
 
 const Box domain = Box::from({-4, -4, 2}, {10, 12, 14});
@@ -112,4 +112,4 @@ TEST(RunThreads, ThePlanCountsTheMemoryOfEach) {
 }
 
 }  // namespace
-}  // namespace petavox::test
+}  // namespace petavox::test::threads

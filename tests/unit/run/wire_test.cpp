@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace petavox {
+namespace petavox::wire {
 namespace {
 
 std::vector<Work> some_work() {
@@ -158,4 +158,4 @@ TEST(Wire, UnknownOutcomeNamesTheCause) {
 }
 
 }  // namespace
-}  // namespace petavox
+}  // namespace petavox::wire

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace petavox {
+namespace petavox::faults {
 namespace {
 
 using testing::ListGraph;
@@ -384,4 +384,4 @@ TEST(SchedulerFaults, a_restored_quarantine_blocks_again) {
 }
 
 }  // namespace
-}  // namespace petavox
+}  // namespace petavox::faults

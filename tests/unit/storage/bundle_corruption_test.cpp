@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace petavox::storage_test {
+namespace petavox::storage_test::corruption {
 namespace {
 
 const Box box{{-3, 0, 5}, {21, 20, 30}};
@@ -235,4 +235,4 @@ TEST_F(BundleCorruption, UntouchedPartsStayReadable) {
 }
 
 }  // namespace
-}  // namespace petavox::storage_test
+}  // namespace petavox::storage_test::corruption
