@@ -7,6 +7,23 @@
 
 namespace petavox {
 
+// What the worker runs. Results are reported several at a time: by its slot it may be past the first of the
+// tasks that it holds. What a slot on another host says may be old; then it does not hold that task any more.
+std::optional<TaskId> Master::at_hand(WorkerId worker) const {
+  const auto first = scheduler_.running(worker);
+  if (!first) return first;
+  const auto rank = static_cast<std::uint32_t>(rank_of(worker, threads()));
+  if (const auto file = read_running_file(root_, generation(), rank))
+    for (const RunningSlot& slot : file->slots) {
+      if (slot.state != SlotState::running || slot.task.step >= plan_.num_steps() ||
+          slot.task.index >= plan_.num_tasks(static_cast<int>(slot.task.step)))
+        continue;
+      for (const auto& [holder, attempt] : scheduler_.holders(slot.task))
+        if (holder == worker && attempt == static_cast<int>(slot.attempt)) return slot.task;
+    }
+  return first;
+}
+
 void Master::give_up_worker(WorkerId worker, TaskId task) {
   const int rank = rank_of(worker, threads());
   const std::string text = fmt::format(
@@ -27,7 +44,7 @@ std::vector<WorkerId> Master::give_up_rank(int rank) {
   for (int thread = 0; thread < threads(); ++thread) {
     const WorkerId worker = worker_of(rank, thread, threads());
     workers.push_back(worker);
-    if (const auto task = scheduler_.running(worker)) suspects.push_back(*task);
+    if (const auto task = at_hand(worker)) suspects.push_back(*task);
   }
   if (suspects.size() == 1) {
     for (const WorkerId worker : workers)

@@ -15,8 +15,13 @@ namespace petavox {
 /// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
 class Master::Restorer final : public JournalVisitor {
  public:
-  Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index)
-      : plan_{plan}, root_{root}, index_{index}, finished_{index.tasks_per_step()} {}
+  /// `sign_of_life` is called now and then while records are read.
+  Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index, std::function<void()> sign_of_life)
+      : plan_{plan},
+        root_{root},
+        index_{index},
+        sign_of_life_{std::move(sign_of_life)},
+        finished_{index.tasks_per_step()} {}
 
   /// Begins with what a snapshot knows. False, and nothing changed, if packs that it refers to are gone.
   bool adopt(Snapshot& snapshot) {
@@ -43,6 +48,8 @@ class Master::Restorer final : public JournalVisitor {
     return true;
   }
   void done(const DoneRecord& record, std::string_view) override {
+    constexpr std::uint64_t between_signs = 65536;
+    if (++num_read_ % between_signs == 0) sign_of_life_();
     const TaskId task = here(record.task);
     if (!finished_.known(task) || finished_.contains(task)) return;
     if ((record.flags & done_skipped) == 0) {
@@ -100,6 +107,8 @@ class Master::Restorer final : public JournalVisitor {
   const Plan& plan_;
   const OutputRoot& root_;
   ResultIndex& index_;
+  std::function<void()> sign_of_life_;
+  std::uint64_t num_read_ = 0;
   FinishedTasks finished_;
   std::vector<std::int64_t> steps_;
   std::set<PackKey> packs_, lost_packs_;
@@ -108,21 +117,12 @@ class Master::Restorer final : public JournalVisitor {
   std::map<TaskId, std::vector<std::uint32_t>> charges_;
 };
 
-namespace {
-
-Index distinct(std::vector<std::uint32_t> workers) {
-  std::sort(workers.begin(), workers.end());
-  return std::unique(workers.begin(), workers.end()) - workers.begin();
-}
-
-}  // namespace
-
 void Master::restore() {
-  Restorer restorer{plan_, root_, index_};
+  Restorer restorer{plan_, root_, index_, [this] { show_life(); }};
   auto snapshot = Snapshot::open_newest(root_, journal_.header().steps, index_.tasks_per_step());
   if (snapshot && !restorer.adopt(*snapshot)) snapshot = nullptr;
   done_at_snapshot_ = restorer.finished().total();
-  if (snapshot) index_.set_base(snapshot, [this] { refill_index(); });
+  if (snapshot) index_.set_base(snapshot, [this, name = snapshot->name()] { refill_index(name); });
   ReplayReport replay = replay_journal(
       root_, restorer, snapshot ? snapshot->content().covered : std::vector<JournalPosition>{});
   while (restorer.loses_packs()) {
@@ -153,27 +153,24 @@ void Master::restore() {
   if (!options_.retry_quarantined)
     for (const auto& [task, workers] : charges_) {
       if (restorer.finished().contains(task)) continue;
-      const auto count = static_cast<int>(workers.size());
-      const bool poison = count >= plan_.config().max_attempts;
-      scheduler_.restore(task, poison ? TaskState::quarantined : TaskState::pending, count,
-                         static_cast<int>(distinct(workers)));
-      if (poison)
-        errors_[task] = fmt::format(
-            "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
-            "try again with --retry-quarantined",
-            plan_.describe(task), count);
+      // It is set aside if the charges are enough for that, also by the number of ranks.
+      scheduler_.restore(task, TaskState::pending, workers);
+      errors_[task] = fmt::format(
+          "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
+          "try again with --retry-quarantined",
+          plan_.describe(task), workers.size());
     }
   journal_.commit();
 }
 
-// A page of the snapshot is damaged: everything comes from the journals instead.
-void Master::refill_index() {
+// A page of the snapshot of this name is damaged: everything comes from the journals instead.
+void Master::refill_index(const std::string& damaged) {
   log::warning(
       "the snapshot of the journal is damaged and is not used any more (nothing is lost); the journals are "
       "read");
   commit();  // what the records name is made durable first
-  for (const std::string& name : root_.list("snapshots")) (void)root_.remove("snapshots/" + name);
-  Restorer restorer{plan_, root_, index_};
+  (void)root_.remove(damaged);
+  Restorer restorer{plan_, root_, index_, [this] { show_life(); }};
   (void)replay_journal(root_, restorer);
 }
 
@@ -196,7 +193,7 @@ void Master::snapshot_if_due(bool leaving) {
   for (int s = 0; s < plan_.num_steps(); ++s) num_done.push_back(scheduler_.counts(s).done);
   done_at_snapshot_ = done;
   try {
-    if (!write_snapshot(root_, generation(), content, index_, num_done))
+    if (!write_snapshot(root_, generation(), content, index_, num_done, [this] { show_life(); }))
       log::warning(
           "the index of results is damaged (a snapshot of the journal was not written); nothing is lost");
   } catch (const Error& error) {
