@@ -80,6 +80,12 @@ class Master {
     std::uint64_t bytes_read = 0, bytes_written = 0;
     Index skipped = 0;
   };
+  /// A rank, of a launch, died while it ran the task.
+  struct Charge {
+    std::uint32_t generation = 0, rank = 0;
+    friend bool operator==(const Charge&, const Charge&) = default;
+  };
+  void charge(TaskId task, const Charge& charge);
   class Restorer;
   void restore();
   void refill_index(const std::string& damaged);
@@ -121,10 +127,10 @@ class Master {
   ResultIndex index_;
   Scheduler scheduler_;
   std::vector<StepTotals> totals_;
-  std::map<int, Instant> heard_;                          // rank -> when it last spoke
-  std::map<TaskId, int> invalidations_;                   // in this launch
-  std::map<TaskId, std::string> errors_;                  // last error of each task that failed
-  std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches
+  std::map<int, Instant> heard_;                   // rank -> when it last spoke
+  std::map<TaskId, int> invalidations_;            // in this launch
+  std::map<TaskId, std::string> errors_;           // last error of each task that failed
+  std::map<TaskId, std::vector<Charge>> charges_;  // in all launches
   TimePoint start_, last_commit_, last_look_;
   std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
   Index done_at_snapshot_ = 0;

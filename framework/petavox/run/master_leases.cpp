@@ -7,6 +7,11 @@
 
 namespace petavox {
 
+void Master::charge(TaskId task, const Charge& charge) {
+  charges_[task].push_back(charge);
+  journal_.lost({task, charge.generation, charge.rank});
+}
+
 // What the worker runs. Results are reported several at a time: by its slot it may be past the first of the
 // tasks that it holds. What a slot on another host says may be old; then it does not hold that task any more.
 std::optional<TaskId> Master::at_hand(WorkerId worker) const {
@@ -29,8 +34,7 @@ void Master::give_up_worker(WorkerId worker, TaskId task) {
   const std::string text = fmt::format(
       "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
       plan_.describe(task), rank, plan_.config().lease_s);
-  charges_[task].push_back(static_cast<std::uint32_t>(rank));
-  journal_.lost({task, 0, static_cast<std::uint32_t>(rank)});
+  charge(task, {generation(), static_cast<std::uint32_t>(rank)});
   errors_[task] = text + "; correct the stage, or raise run.lease_s";
   if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);
   log::warning(text + "; the task goes to another worker");

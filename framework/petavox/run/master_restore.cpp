@@ -36,7 +36,7 @@ class Master::Restorer final : public JournalVisitor {
     collected_ = std::move(collected);
     streams_ = std::move(streams);
     for (const AttemptRecord& record : snapshot.content().lost)
-      charges_[record.task].push_back(record.worker);
+      charges_[record.task].push_back({record.attempt, record.worker});
     return true;
   }
 
@@ -62,7 +62,8 @@ class Master::Restorer final : public JournalVisitor {
     index_.put(task, {record.location, record.flags});
   }
   void lost(const AttemptRecord& record) override {
-    if (const TaskId task = here(record.task); finished_.known(task)) charges_[task].push_back(record.worker);
+    if (const TaskId task = here(record.task); finished_.known(task))
+      charges_[task].push_back({record.attempt, record.worker});
   }
   void invalidated(TaskId task) override {
     task = here(task);
@@ -96,7 +97,7 @@ class Master::Restorer final : public JournalVisitor {
   void forget(TaskId task) {
     if (finished_.erase(task)) index_.erase(task);
   }
-  const std::map<TaskId, std::vector<std::uint32_t>>& charges() const { return charges_; }
+  const std::map<TaskId, std::vector<Charge>>& charges() const { return charges_; }
 
  private:
   TaskId here(TaskId task) const {
@@ -114,7 +115,7 @@ class Master::Restorer final : public JournalVisitor {
   std::set<PackKey> packs_, lost_packs_;
   std::set<Stream> collected_;
   std::map<Stream, std::int64_t> streams_;
-  std::map<TaskId, std::vector<std::uint32_t>> charges_;
+  std::map<TaskId, std::vector<Charge>> charges_;
 };
 
 void Master::restore() {
@@ -151,14 +152,16 @@ void Master::restore() {
   remove_collected_packs();
   blame_the_dead();
   if (!options_.retry_quarantined)
-    for (const auto& [task, workers] : charges_) {
+    for (const auto& [task, charges] : charges_) {
       if (restorer.finished().contains(task)) continue;
       // It is set aside if the charges are enough for that, also by the number of ranks.
-      scheduler_.restore(task, TaskState::pending, workers);
+      std::vector<std::uint32_t> ranks;
+      for (const Charge& charge : charges) ranks.push_back(charge.rank);
+      scheduler_.restore(task, TaskState::pending, ranks);
       errors_[task] = fmt::format(
           "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
           "try again with --retry-quarantined",
-          plan_.describe(task), workers.size());
+          plan_.describe(task), charges.size());
     }
   journal_.commit();
 }
@@ -186,8 +189,8 @@ void Master::snapshot_if_due(bool leaving) {
   commit();
   SnapshotContent content{journal_.header().steps, index_.tasks_per_step(), covered_, {}, {}};
   content.covered.push_back(journal_.position());
-  for (const auto& [task, workers] : charges_)
-    for (const std::uint32_t worker : workers) content.lost.push_back({task, 0, worker});
+  for (const auto& [task, charges] : charges_)
+    for (const Charge& charge : charges) content.lost.push_back({task, charge.generation, charge.rank});
   content.collected.assign(collected_.begin(), collected_.end());
   std::vector<std::int64_t> num_done;
   for (int s = 0; s < plan_.num_steps(); ++s) num_done.push_back(scheduler_.counts(s).done);
@@ -235,7 +238,7 @@ void Master::recheck_shards(Restorer& restorer) {
 // Which task was running when the last launch died? One candidate is charged; several run one at a time.
 void Master::blame_the_dead() {
   const RunningReport report = read_running_files(root_, journal_.generation());
-  std::vector<std::pair<TaskId, std::uint32_t>> running;
+  std::vector<std::pair<TaskId, Charge>> running;
   for (const RunningFile& file : report.files) {
     const auto header = read_journal_header(root_, file.generation);
     if (!header) continue;
@@ -250,20 +253,25 @@ void Master::blame_the_dead() {
       if (task.step < 0 || task.index < 0 || task.index >= plan_.num_tasks(static_cast<int>(task.step)))
         continue;
       if (scheduler_.state(task) == TaskState::done) continue;
-      running.emplace_back(task, file.rank);
+      // Its lease may have told already, before that launch ended.
+      const Charge charge{file.generation, file.rank};
+      const auto known = charges_.find(task);
+      if (known != charges_.end() &&
+          std::find(known->second.begin(), known->second.end(), charge) != known->second.end())
+        continue;
+      running.emplace_back(task, charge);
     }
   }
   if (running.size() == 1) {
-    const auto [task, rank] = running.front();
-    charges_[task].push_back(rank);
-    journal_.lost({task, 0, rank});
+    const auto& [task, blame] = running.front();
+    charge(task, blame);
     journal_.commit();
     log::warning(fmt::format("{} was running when the last launch died (charge {} of {}); it runs again",
                              plan_.describe(task), charges_[task].size(), plan_.config().max_attempts));
   }
   if (!running.empty()) {
     std::vector<TaskId> suspects;
-    for (const auto& [task, rank] : running) suspects.push_back(task);
+    for (const auto& [task, blame] : running) suspects.push_back(task);
     scheduler_.set_suspects(std::move(suspects));
   }
   remove_running_files(root_, journal_.generation());

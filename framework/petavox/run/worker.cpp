@@ -86,7 +86,10 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
         return wire::decode_code(message->bytes);
       }
     }
-    core.run_one();
+    if (!core.idle()) {
+      core.run_one();
+      last_heard = steady_now();  // while it worked it could not listen
+    }
     if (core.due()) report();
     if (core.idle() && steady_now() - last_heard > max_silence) {
       log::error(

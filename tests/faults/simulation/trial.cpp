@@ -137,6 +137,11 @@ class Trial {
   void tear_journal(std::uint32_t generation);
   void before_commit();
   void check_end();
+  /// A time in which no rank hears of another.
+  Time silence(Time duration) {
+    ++silences_;
+    return duration;
+  }
   void incident(int rank) {
     ++incidents_;
     blamed_ranks_.insert(rank);
@@ -151,7 +156,7 @@ class Trial {
   std::set<TaskId> finished_before_;
   std::set<int> blamed_ranks_;
   Index executions_ = 0;
-  int launches_ = 0, crashes_ = 0, incidents_ = 0;
+  int launches_ = 0, crashes_ = 0, incidents_ = 0, silences_ = 0;
   bool damage_possible_ = false;
 };
 
@@ -285,7 +290,7 @@ class Trial::SimulatedRunner final : public Runner {
 void Trial::before_commit() {
   machine_.operation();
   Time takes{random().between(50, 3000)};
-  if (take(faults_.stalls, 0.05)) takes = Time{random().between(1, 200) * 1'000'000};
+  if (take(faults_.stalls, 0.05)) takes = silence(Time{random().between(1, 200) * 1'000'000});
   machine_.sleep(takes);
 }
 
@@ -343,7 +348,9 @@ bool Trial::launch() {
   for (int rank = 1; rank <= num_workers; ++rank)
     machine_.spawn([&, rank](Communicator& comm) {
       WorkerCore core{std::make_unique<SimulatedRunner>(*this, master.generation(), rank)};
-      (void)serve_as_worker(comm, core);
+      const int code = serve_as_worker(comm, core);
+      if (code == static_cast<int>(ExitCode::interrupted) && setting_.reliable && silences_ == 0)
+        throw Violation{"a worker took its master for dead"};
     });
   // A launcher that ends everything when a rank dies, or one that lets the others go on.
   const bool all_die_together = random().chance(0.5);
@@ -356,7 +363,7 @@ bool Trial::launch() {
   Time worked = machine_.now();
   const auto ends = [&] {
     if (take(faults_.jumps, 0.001)) {
-      machine_.jump(Time{random().between(1, 400'000'000)});
+      machine_.jump(silence(Time{random().between(1, 400'000'000)}));
       for (int rank = 1; rank <= num_workers; ++rank) incident(rank);
     }
     if (take(faults_.stops, 0.002)) request_stop(true);

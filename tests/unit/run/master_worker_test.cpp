@@ -53,6 +53,25 @@ TEST_F(MasterTest, AnExpiredLeaseBlamesTheTaskThatRunsNotOneThatIsFinishedAndNot
   EXPECT_EQ(lost.tasks, (std::vector<TaskId>{work[1].task}));
 }
 
+// The rank hangs, is charged when its lease ends, and is killed with all others later.
+TEST_F(MasterTest, OneDeathIsChargedOnce) {
+  const WorkerId worker{1};
+  {
+    Master master{*plan_, root_, quiet()};
+    master.add_worker(worker);
+    const std::vector<Work> work = master.work_for(worker);
+    RunningSlots slots{root_, master.generation(), 1};
+    slots.start(0, work[0].task, static_cast<std::uint32_t>(work[0].attempt));
+    virtual_time += 11s;
+    EXPECT_EQ(master.tick(), (std::vector<WorkerId>{worker}));
+    master.commit();
+  }
+  const Master next{*plan_, root_, quiet()};
+  LostTasks lost;
+  replay_journal(root_, lost);
+  EXPECT_EQ(lost.tasks.size(), 1U);
+}
+
 TEST_F(MasterTest, ThreeChargesOnOneRankDoNotSetATaskAsideWhileAnotherMayTry) {
   TaskId task{0, 0};
   for (const std::uint32_t rank : {1U, 1U, 1U, 2U}) {
