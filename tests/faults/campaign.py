@@ -330,7 +330,11 @@ class Campaign:
         for trial in range(trials):
             out = self.dir / f"r8-{trial}"
             process = self.start(config, out, 4)
-            time.sleep(self.random.uniform(0.9, 1.5))
+            # A rank that is stopped before it has joined would stop the launcher.
+            deadline = time.monotonic() + 60
+            while process.poll() is None and len(list(out.glob("running/*"))) < 4 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(self.random.uniform(0.2, 0.8))
             targets = {rank: pid for rank, pid in self.ranks_of(process).items() if rank != 0}
             stopped = None
             if process.poll() is None and targets:

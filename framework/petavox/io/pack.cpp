@@ -118,14 +118,6 @@ std::shared_ptr<const File> PackReader::file_of(const Location& location) const 
   return file;
 }
 
-void PackReader::forget(std::uint32_t generation, std::uint32_t writer) const {
-  const std::lock_guard lock{mutex_};
-  const auto found = entries_.find(std::uint64_t{generation} << 32 | writer);
-  if (found == entries_.end()) return;
-  recent_.erase(found->second);
-  entries_.erase(found);
-}
-
 void PackReader::forget(Stream stream) const {
   const std::lock_guard lock{mutex_};
   for (auto entry = recent_.begin(); entry != recent_.end();) {

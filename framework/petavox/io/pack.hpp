@@ -91,9 +91,7 @@ class PackReader {
   /// The whole object, checked. Throws CorruptObject; Error{resource} above `max_bytes`.
   Bytes read_object(const Location& location, std::uint64_t max_bytes) const;
 
-  /// Closes the file of a pack that will be deleted.
-  void forget(std::uint32_t generation, std::uint32_t writer) const;
-  /// … of all packs of a stream.
+  /// Closes the packs of a stream, which will be deleted.
   void forget(Stream stream) const;
 
  private:

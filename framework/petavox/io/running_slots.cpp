@@ -10,7 +10,6 @@
 #include <charconv>
 #include <cstring>
 #include <ctime>
-#include <optional>
 
 #include <sys/mman.h>
 
@@ -159,20 +158,24 @@ void RunningSlots::mark_interrupted() noexcept {
   }
 }
 
+std::optional<RunningFile> read_running_file(const OutputRoot& root, std::uint32_t generation,
+                                             std::uint32_t rank) {
+  try {
+    return parse(
+        root.read_file(running_name(generation, rank), sizeof(FileHeader) + max_slots * sizeof(SlotRecord)),
+        {generation, rank});
+  } catch (const Error&) {
+    return std::nullopt;  // the news in it is a hint, and no reason to stop a run
+  }
+}
+
 RunningReport read_running_files(const OutputRoot& root, std::uint32_t before_generation) {
   RunningReport report;
   for (const std::string& name : root.list("running")) {
     const auto id = parse_name(name);
     if (id && id->generation >= before_generation) continue;
     std::optional<RunningFile> file;
-    if (id) {
-      try {
-        file = parse(root.read_file("running/" + name, sizeof(FileHeader) + max_slots * sizeof(SlotRecord)),
-                     *id);
-      } catch (const Error&) {
-        // Listed as unreadable: the news in it is a hint, and no reason to stop a run.
-      }
-    }
+    if (id) file = read_running_file(root, id->generation, id->rank);
     if (file)
       report.files.push_back(std::move(*file));
     else

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,10 @@ struct RunningReport {
   std::vector<std::string> unreadable;  ///< names of files that are none of ours or damaged
 };
 
+/// Nothing if there is none or it is damaged. What a live process on another host has stored may be seen
+/// late.
+std::optional<RunningFile> read_running_file(const OutputRoot& root, std::uint32_t generation,
+                                             std::uint32_t rank);
 /// The files of all launches before `generation` that are still there.
 RunningReport read_running_files(const OutputRoot& root, std::uint32_t before_generation);
 /// Deletes them, after their news has been journaled.

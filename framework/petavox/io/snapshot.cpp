@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::array<char, 8> snapshot_magic{'P', 'V', 'X', 'S', 'N', 'A', 'P', '1'};
 constexpr std::uint64_t first_page_offset = 4096;
+constexpr std::uint64_t pages_between_signs = (std::uint64_t{64} << 20) / result_page_bytes;
 
 struct Head {
   std::array<char, 8> magic;
@@ -52,11 +53,17 @@ struct Gathered {
   std::vector<std::uint64_t> page_checksums;
 };
 
-void write_pages(File& file, ResultIndex& index, Gathered& gathered) {
+void write_pages(File& file, ResultIndex& index, Gathered& gathered,
+                 const std::function<void()>& sign_of_life) {
   std::size_t step = 0;
   std::int64_t in_step = 0;
   const auto& sizes = index.tasks_per_step();
   for (std::uint64_t page = 0; page < index.num_pages(); ++page) {
+    if (page % pages_between_signs == 0) {
+      // Piece by piece: one sync of all at the end may take minutes.
+      if (page > 0) file.sync_data();
+      if (sign_of_life) sign_of_life();
+    }
     const std::vector<ResultRecord>& records = index.page(page);
     bool any = false;
     for (std::uint64_t i = 0; i < results_per_page; ++i, ++in_step) {
@@ -96,7 +103,8 @@ Bytes encode_directory(const SnapshotContent& content, const Gathered& gathered)
 }  // namespace
 
 bool write_snapshot(const OutputRoot& root, std::uint32_t generation, const SnapshotContent& content,
-                    ResultIndex& index, const std::vector<std::int64_t>& num_done) {
+                    ResultIndex& index, const std::vector<std::int64_t>& num_done,
+                    const std::function<void()>& sign_of_life) {
   Gathered gathered;
   gathered.num_done.assign(num_done.size(), 0);
   for (const std::int64_t n : content.tasks_per_step) gathered.bits.emplace_back(usize((n + 63) / 64), 0);
@@ -109,7 +117,7 @@ bool write_snapshot(const OutputRoot& root, std::uint32_t generation, const Snap
   struct Incomplete {};
   try {
     root.publish_file("snapshots/" + name_of(generation, number), [&](File& file) {
-      write_pages(file, index, gathered);
+      write_pages(file, index, gathered, sign_of_life);
       if (gathered.num_done != num_done) throw Incomplete{};
       const Bytes directory = encode_directory(content, gathered);
       const Head head{snapshot_magic, first_page_offset + index.num_pages() * result_page_bytes,
@@ -120,7 +128,10 @@ bool write_snapshot(const OutputRoot& root, std::uint32_t generation, const Snap
   } catch (const Incomplete&) {
     return false;
   }
-  for (const std::string& name : older) (void)root.remove("snapshots/" + name);
+  // One of a newer master may be among them. What has no name of ours was left by a death in mid-writing.
+  for (const std::string& name : older)
+    if (const auto id = parse_name(name); !id || *id < std::pair{generation, number})
+      (void)root.remove("snapshots/" + name);
   return true;
 }
 

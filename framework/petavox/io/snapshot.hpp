@@ -11,6 +11,7 @@
 #include "petavox/io/result_index.hpp"
 
 #include <compare>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,12 +33,13 @@ struct SnapshotPack {
 };
 static_assert(sizeof(SnapshotPack) == 16, "stored as it is");
 
-/// Writes what the index holds, and removes older snapshots. Expects that the journals up to `covered` are
-/// durable. The results of later records may be in it too: reading them again changes nothing. False, and
-/// nothing was written, if the index does not hold `num_done` sound results of each step. Throws Error{io} or
-/// Error{resource}, leaving older snapshots as they are.
+/// Writes what the index holds, and removes older snapshots; calls `sign_of_life` now and then. Expects that
+/// the journals up to `covered` are durable. The results of later records may be in it too: reading them
+/// again changes nothing. False, and nothing was written, if the index does not hold `num_done` sound results
+/// of each step. Throws Error{io} or Error{resource}, leaving older snapshots as they are.
 bool write_snapshot(const OutputRoot& root, std::uint32_t generation, const SnapshotContent& content,
-                    ResultIndex& index, const std::vector<std::int64_t>& num_done);
+                    ResultIndex& index, const std::vector<std::int64_t>& num_done,
+                    const std::function<void()>& sign_of_life = {});
 
 /// Reading of pages is thread-safe.
 class Snapshot final : public ResultPages {

@@ -6,7 +6,6 @@
 namespace petavox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 /// How long a stopping run waits for the tasks at hand.
 constexpr auto stop_grace = std::chrono::seconds{8};
 constexpr auto beat_interval = std::chrono::seconds{5};
@@ -16,6 +15,7 @@ constexpr auto beat_interval = std::chrono::seconds{5};
 Dispatcher::Dispatcher(Communicator& comm, Master& master, WorkerTeam* local)
     : comm_{comm}, master_{master}, local_{local}, threads_{master.threads()} {
   if (local_ != nullptr) join_all(comm_.rank());
+  master_.while_busy([this] { beat(); });
 }
 
 void Dispatcher::run() {
@@ -39,8 +39,8 @@ bool Dispatcher::stop(int code) {
       waiting.insert(rank);
     }
   left_ = &waiting;
-  const auto begin = Clock::now();
-  while (!waiting.empty() && Clock::now() - begin < stop_grace) {
+  const auto begin = steady_now();
+  while (!waiting.empty() && steady_now() - begin < stop_grace) {
     listen(std::chrono::microseconds{500});
     master_.tick();
   }
@@ -124,7 +124,7 @@ void Dispatcher::pass_on_releases() {
 }
 
 void Dispatcher::beat() {
-  const auto now = Clock::now();
+  const auto now = steady_now();
   if (now - last_beat_ < beat_interval) return;
   last_beat_ = now;
   for (int rank = 0; rank < comm_.size(); ++rank)

@@ -14,6 +14,9 @@ class Dispatcher {
  public:
   /// `local`: the master rank's own workers, or nothing. All three must outlive the dispatcher.
   Dispatcher(Communicator& comm, Master& master, WorkerTeam* local);
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+  ~Dispatcher() { master_.while_busy({}); }
 
   /// Local. Until everything is done or the run must stop.
   void run();
@@ -36,7 +39,7 @@ class Dispatcher {
   int threads_;  // of each rank
   std::set<WorkerId> joined_;
   std::set<int>* left_ = nullptr;  // while stopping: who has not answered yet
-  std::chrono::steady_clock::time_point last_beat_ = std::chrono::steady_clock::now();
+  TimePoint last_beat_ = steady_now();
 };
 
 }  // namespace petavox

@@ -13,7 +13,6 @@
 namespace petavox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto commit_interval = std::chrono::milliseconds{50};
 constexpr auto look_interval = std::chrono::milliseconds{1000};
 
@@ -42,45 +41,44 @@ JournalWriter acquire(const OutputRoot& root, const Plan& plan, bool& predecesso
   return journal;
 }
 
-SchedulerOptions scheduler_options(const Plan& plan) {
+SchedulerOptions scheduler_options(const Plan& plan, int num_ranks) {
   SchedulerOptions options;
   options.max_attempts = plan.config().max_attempts;
+  options.workers_per_rank = plan.config().threads;
+  options.num_ranks = num_ranks;
   options.lease = Instant{static_cast<std::int64_t>(plan.config().lease_s * 1e6)};
   return options;
 }
 
 }  // namespace
 
-Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& options)
+Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& options, int num_ranks)
     : plan_{plan},
       graph_{plan, options.schedule_seed},
       root_{root},
       options_{options},
       journal_{acquire(root, plan, predecessors_gone_)},
       index_{root, journal_.generation(), task_counts(plan)},
-      scheduler_{graph_, scheduler_options(plan)},
+      scheduler_{graph_, scheduler_options(plan, num_ranks)},
       totals_(plan.steps().size()),
-      start_{Clock::now()},
+      start_{steady_now()},
       last_commit_{start_},
       last_look_{start_},
-      last_progress_{start_},
       own_streams_(plan.steps().size()),
       next_stream_{static_cast<std::uint32_t>(plan.num_steps())} {
   std::iota(own_streams_.begin(), own_streams_.end(), 0U);
   restore();
 }
 
-Instant Master::now() const { return std::chrono::duration_cast<Instant>(Clock::now() - start_); }
+Instant Master::now() const { return std::chrono::duration_cast<Instant>(steady_now() - start_); }
 
 void Master::commit() {
   if (journal_.pending_bytes() == 0) return;
   if (before_commit_) before_commit_();
   const ProfileScope timed{profile_, ProfileEvent::commit};
   journal_.commit();
-  last_commit_ = Clock::now();
+  last_commit_ = steady_now();
 }
-
-void Master::lost(WorkerId worker) { scheduler_.lost(worker); }
 
 bool Master::is_there(const std::optional<IndexedResult>& result) const {
   return result && (collected_.empty() || !collected_.contains(stream_of(result->location)));
@@ -209,7 +207,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
 }
 
 std::vector<WorkerId> Master::tick() {
-  const auto time = Clock::now();
+  const auto time = steady_now();
   if (time - last_commit_ >= commit_interval) {
     commit();
     collect();
@@ -225,7 +223,7 @@ std::vector<WorkerId> Master::tick() {
       if (threads() > 1 && silent(rank)) {
         for (const WorkerId gone : give_up_rank(rank)) given_up.push_back(gone);
       } else {
-        give_up_worker(worker, task);
+        give_up_worker(worker, at_hand(worker).value_or(task));
         given_up.push_back(worker);
       }
     }
@@ -240,7 +238,7 @@ void Master::show_progress(bool last) {
   if (counts.total == 0) return;
   const Index resolved = counts.done + counts.quarantined + counts.blocked;
   const int percent = static_cast<int>(100 * resolved / counts.total);
-  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double elapsed = std::chrono::duration<double>(steady_now() - start_).count();
   const Index here = resolved - tasks_resumed_;
   const double rate = elapsed > 0 ? static_cast<double>(here) / elapsed : 0;
   const double eta = rate > 0 ? static_cast<double>(counts.total - resolved) / rate : 0;
@@ -344,7 +342,7 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
   }
   // Where the storage has failed, the records stay pending; their tasks run again.
   if (fatal_.empty()) journal_.commit();
-  report.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
+  report.wall_s = std::chrono::duration<double>(steady_now() - start_).count();
   return report;
 }
 

@@ -2,6 +2,7 @@
 // The master of a run: journal, scheduler and results, without any way to talk to workers. Executors feed it
 // with events and carry its work to workers. Not synchronised: one thread owns it.
 
+#include "petavox/base/clock.hpp"
 #include "petavox/io/journal.hpp"
 #include "petavox/io/result_index.hpp"
 #include "petavox/run/run.hpp"
@@ -9,7 +10,6 @@
 #include "petavox/run/task_runner.hpp"
 #include "petavox/schedule/scheduler.hpp"
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,15 +20,13 @@ namespace petavox {
 
 class Master {
  public:
-  /// Takes a generation of the run directory and restores what earlier launches finished. Throws
-  /// Error{config} if the directory belongs to another config, Error{io}.
-  Master(const Plan& plan, const OutputRoot& root, const RunOptions& options);
+  /// Takes a generation of the run directory and restores what earlier launches finished. Workers of
+  /// `num_ranks` ranks will join. Throws Error{config} if the directory belongs to another config, Error{io}.
+  Master(const Plan& plan, const OutputRoot& root, const RunOptions& options, int num_ranks = 1);
 
   std::uint32_t generation() const { return journal_.generation(); }
 
   void add_worker(WorkerId worker) { scheduler_.add_worker(worker); }
-  /// The worker is gone. What it held runs again elsewhere.
-  void lost(WorkerId worker);
   /// Work for the worker, if there is any now.
   std::vector<Work> work_for(WorkerId worker);
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
@@ -54,6 +52,9 @@ class Master {
   /// Called before records are committed: makes durable what this process itself has appended to packs.
   void before_commit(std::function<void()> sync) { before_commit_ = std::move(sync); }
 
+  /// Called now and then in what may take minutes, such as a snapshot: so that workers hear from this rank.
+  void while_busy(std::function<void()> sign_of_life) { sign_of_life_ = std::move(sign_of_life); }
+
   /// From now on commits are noted there; nullptr: nowhere.
   void profile_to(ProfileLog* log) { profile_ = log; }
 
@@ -62,7 +63,6 @@ class Master {
   Index tasks_resumed() const { return tasks_resumed_; }
   /// Work may turn up at the next call of work_for() though nothing is running.
   bool searching() const { return scheduler_.searching(); }
-  bool idle() const { return scheduler_.idle(); }
   /// Why the run must stop before it is finished; empty if it need not.
   const std::string& fatal() const { return fatal_; }
   /// Another master has taken over.
@@ -80,9 +80,18 @@ class Master {
     std::uint64_t bytes_read = 0, bytes_written = 0;
     Index skipped = 0;
   };
+  /// A rank, of a launch, died while it ran the task.
+  struct Charge {
+    std::uint32_t generation = 0, rank = 0;
+    friend bool operator==(const Charge&, const Charge&) = default;
+  };
+  void charge(TaskId task, const Charge& charge);
   class Restorer;
   void restore();
-  void refill_index();
+  void refill_index(const std::string& damaged);
+  void show_life() const {
+    if (sign_of_life_) sign_of_life_();
+  }
   void snapshot_if_due(bool leaving);
   void recheck_shards(Restorer& restorer);
   void blame_the_dead();
@@ -100,6 +109,7 @@ class Master {
   void store_finals(RunReport& report, const InputSet& inputs);
   void list_failures(RunReport& report) const;
   void give_up_worker(WorkerId worker, TaskId task);
+  std::optional<TaskId> at_hand(WorkerId worker) const;
   std::vector<WorkerId> give_up_rank(int rank);
   bool silent(int rank) const;
   void show_progress(bool last);
@@ -108,7 +118,7 @@ class Master {
   ShuffledGraph graph_;
   OutputRoot root_;
   RunOptions options_;
-  std::function<void()> before_commit_;
+  std::function<void()> before_commit_, sign_of_life_;
   ProfileLog* profile_ = nullptr;
   /// No earlier master can still be at work: what it left unfinished may be cleared away. Set by what makes
   /// journal_, so it stands before it.
@@ -117,11 +127,11 @@ class Master {
   ResultIndex index_;
   Scheduler scheduler_;
   std::vector<StepTotals> totals_;
-  std::map<int, Instant> heard_;                          // rank -> when it last spoke
-  std::map<TaskId, int> invalidations_;                   // in this launch
-  std::map<TaskId, std::string> errors_;                  // last error of each task that failed
-  std::map<TaskId, std::vector<std::uint32_t>> charges_;  // workers on which a task died, in all launches
-  std::chrono::steady_clock::time_point start_, last_commit_, last_look_, last_progress_;
+  std::map<int, Instant> heard_;                   // rank -> when it last spoke
+  std::map<TaskId, int> invalidations_;            // in this launch
+  std::map<TaskId, std::string> errors_;           // last error of each task that failed
+  std::map<TaskId, std::vector<Charge>> charges_;  // in all launches
+  TimePoint start_, last_commit_, last_look_;
   std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
   Index done_at_snapshot_ = 0;
   std::map<Stream, std::int64_t> streams_;  // that hold results, and the step whose

@@ -7,13 +7,34 @@
 
 namespace petavox {
 
+void Master::charge(TaskId task, const Charge& charge) {
+  charges_[task].push_back(charge);
+  journal_.lost({task, charge.generation, charge.rank});
+}
+
+// What the worker runs. Results are reported several at a time: by its slot it may be past the first of the
+// tasks that it holds. What a slot on another host says may be old; then it does not hold that task any more.
+std::optional<TaskId> Master::at_hand(WorkerId worker) const {
+  const auto first = scheduler_.running(worker);
+  if (!first) return first;
+  const auto rank = static_cast<std::uint32_t>(rank_of(worker, threads()));
+  if (const auto file = read_running_file(root_, generation(), rank))
+    for (const RunningSlot& slot : file->slots) {
+      if (slot.state != SlotState::running || slot.task.step >= plan_.num_steps() ||
+          slot.task.index >= plan_.num_tasks(static_cast<int>(slot.task.step)))
+        continue;
+      for (const auto& [holder, attempt] : scheduler_.holders(slot.task))
+        if (holder == worker && attempt == static_cast<int>(slot.attempt)) return slot.task;
+    }
+  return first;
+}
+
 void Master::give_up_worker(WorkerId worker, TaskId task) {
   const int rank = rank_of(worker, threads());
   const std::string text = fmt::format(
       "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
       plan_.describe(task), rank, plan_.config().lease_s);
-  charges_[task].push_back(static_cast<std::uint32_t>(rank));
-  journal_.lost({task, 0, static_cast<std::uint32_t>(rank)});
+  charge(task, {generation(), static_cast<std::uint32_t>(rank)});
   errors_[task] = text + "; correct the stage, or raise run.lease_s";
   if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);
   log::warning(text + "; the task goes to another worker");
@@ -27,7 +48,7 @@ std::vector<WorkerId> Master::give_up_rank(int rank) {
   for (int thread = 0; thread < threads(); ++thread) {
     const WorkerId worker = worker_of(rank, thread, threads());
     workers.push_back(worker);
-    if (const auto task = scheduler_.running(worker)) suspects.push_back(*task);
+    if (const auto task = at_hand(worker)) suspects.push_back(*task);
   }
   if (suspects.size() == 1) {
     for (const WorkerId worker : workers)

@@ -15,8 +15,13 @@ namespace petavox {
 /// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
 class Master::Restorer final : public JournalVisitor {
  public:
-  Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index)
-      : plan_{plan}, root_{root}, index_{index}, finished_{index.tasks_per_step()} {}
+  /// `sign_of_life` is called now and then while records are read.
+  Restorer(const Plan& plan, const OutputRoot& root, ResultIndex& index, std::function<void()> sign_of_life)
+      : plan_{plan},
+        root_{root},
+        index_{index},
+        sign_of_life_{std::move(sign_of_life)},
+        finished_{index.tasks_per_step()} {}
 
   /// Begins with what a snapshot knows. False, and nothing changed, if packs that it refers to are gone.
   bool adopt(Snapshot& snapshot) {
@@ -31,7 +36,7 @@ class Master::Restorer final : public JournalVisitor {
     collected_ = std::move(collected);
     streams_ = std::move(streams);
     for (const AttemptRecord& record : snapshot.content().lost)
-      charges_[record.task].push_back(record.worker);
+      charges_[record.task].push_back({record.attempt, record.worker});
     return true;
   }
 
@@ -43,6 +48,8 @@ class Master::Restorer final : public JournalVisitor {
     return true;
   }
   void done(const DoneRecord& record, std::string_view) override {
+    constexpr std::uint64_t between_signs = 65536;
+    if (++num_read_ % between_signs == 0) sign_of_life_();
     const TaskId task = here(record.task);
     if (!finished_.known(task) || finished_.contains(task)) return;
     if ((record.flags & done_skipped) == 0) {
@@ -55,7 +62,8 @@ class Master::Restorer final : public JournalVisitor {
     index_.put(task, {record.location, record.flags});
   }
   void lost(const AttemptRecord& record) override {
-    if (const TaskId task = here(record.task); finished_.known(task)) charges_[task].push_back(record.worker);
+    if (const TaskId task = here(record.task); finished_.known(task))
+      charges_[task].push_back({record.attempt, record.worker});
   }
   void invalidated(TaskId task) override {
     task = here(task);
@@ -89,7 +97,7 @@ class Master::Restorer final : public JournalVisitor {
   void forget(TaskId task) {
     if (finished_.erase(task)) index_.erase(task);
   }
-  const std::map<TaskId, std::vector<std::uint32_t>>& charges() const { return charges_; }
+  const std::map<TaskId, std::vector<Charge>>& charges() const { return charges_; }
 
  private:
   TaskId here(TaskId task) const {
@@ -100,29 +108,22 @@ class Master::Restorer final : public JournalVisitor {
   const Plan& plan_;
   const OutputRoot& root_;
   ResultIndex& index_;
+  std::function<void()> sign_of_life_;
+  std::uint64_t num_read_ = 0;
   FinishedTasks finished_;
   std::vector<std::int64_t> steps_;
   std::set<PackKey> packs_, lost_packs_;
   std::set<Stream> collected_;
   std::map<Stream, std::int64_t> streams_;
-  std::map<TaskId, std::vector<std::uint32_t>> charges_;
+  std::map<TaskId, std::vector<Charge>> charges_;
 };
 
-namespace {
-
-Index distinct(std::vector<std::uint32_t> workers) {
-  std::sort(workers.begin(), workers.end());
-  return std::unique(workers.begin(), workers.end()) - workers.begin();
-}
-
-}  // namespace
-
 void Master::restore() {
-  Restorer restorer{plan_, root_, index_};
+  Restorer restorer{plan_, root_, index_, [this] { show_life(); }};
   auto snapshot = Snapshot::open_newest(root_, journal_.header().steps, index_.tasks_per_step());
   if (snapshot && !restorer.adopt(*snapshot)) snapshot = nullptr;
   done_at_snapshot_ = restorer.finished().total();
-  if (snapshot) index_.set_base(snapshot, [this] { refill_index(); });
+  if (snapshot) index_.set_base(snapshot, [this, name = snapshot->name()] { refill_index(name); });
   ReplayReport replay = replay_journal(
       root_, restorer, snapshot ? snapshot->content().covered : std::vector<JournalPosition>{});
   while (restorer.loses_packs()) {
@@ -151,29 +152,28 @@ void Master::restore() {
   remove_collected_packs();
   blame_the_dead();
   if (!options_.retry_quarantined)
-    for (const auto& [task, workers] : charges_) {
+    for (const auto& [task, charges] : charges_) {
       if (restorer.finished().contains(task)) continue;
-      const auto count = static_cast<int>(workers.size());
-      const bool poison = count >= plan_.config().max_attempts;
-      scheduler_.restore(task, poison ? TaskState::quarantined : TaskState::pending, count,
-                         static_cast<int>(distinct(workers)));
-      if (poison)
-        errors_[task] = fmt::format(
-            "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
-            "try again with --retry-quarantined",
-            plan_.describe(task), count);
+      // It is set aside if the charges are enough for that, also by the number of ranks.
+      std::vector<std::uint32_t> ranks;
+      for (const Charge& charge : charges) ranks.push_back(charge.rank);
+      scheduler_.restore(task, TaskState::pending, ranks);
+      errors_[task] = fmt::format(
+          "{}: killed its worker {} times (the block or the stage crashes); correct the stage, or "
+          "try again with --retry-quarantined",
+          plan_.describe(task), charges.size());
     }
   journal_.commit();
 }
 
-// A page of the snapshot is damaged: everything comes from the journals instead.
-void Master::refill_index() {
+// A page of the snapshot of this name is damaged: everything comes from the journals instead.
+void Master::refill_index(const std::string& damaged) {
   log::warning(
       "the snapshot of the journal is damaged and is not used any more (nothing is lost); the journals are "
       "read");
   commit();  // what the records name is made durable first
-  for (const std::string& name : root_.list("snapshots")) (void)root_.remove("snapshots/" + name);
-  Restorer restorer{plan_, root_, index_};
+  (void)root_.remove(damaged);
+  Restorer restorer{plan_, root_, index_, [this] { show_life(); }};
   (void)replay_journal(root_, restorer);
 }
 
@@ -189,14 +189,14 @@ void Master::snapshot_if_due(bool leaving) {
   commit();
   SnapshotContent content{journal_.header().steps, index_.tasks_per_step(), covered_, {}, {}};
   content.covered.push_back(journal_.position());
-  for (const auto& [task, workers] : charges_)
-    for (const std::uint32_t worker : workers) content.lost.push_back({task, 0, worker});
+  for (const auto& [task, charges] : charges_)
+    for (const Charge& charge : charges) content.lost.push_back({task, charge.generation, charge.rank});
   content.collected.assign(collected_.begin(), collected_.end());
   std::vector<std::int64_t> num_done;
   for (int s = 0; s < plan_.num_steps(); ++s) num_done.push_back(scheduler_.counts(s).done);
   done_at_snapshot_ = done;
   try {
-    if (!write_snapshot(root_, generation(), content, index_, num_done))
+    if (!write_snapshot(root_, generation(), content, index_, num_done, [this] { show_life(); }))
       log::warning(
           "the index of results is damaged (a snapshot of the journal was not written); nothing is lost");
   } catch (const Error& error) {
@@ -238,7 +238,7 @@ void Master::recheck_shards(Restorer& restorer) {
 // Which task was running when the last launch died? One candidate is charged; several run one at a time.
 void Master::blame_the_dead() {
   const RunningReport report = read_running_files(root_, journal_.generation());
-  std::vector<std::pair<TaskId, std::uint32_t>> running;
+  std::vector<std::pair<TaskId, Charge>> running;
   for (const RunningFile& file : report.files) {
     const auto header = read_journal_header(root_, file.generation);
     if (!header) continue;
@@ -253,20 +253,25 @@ void Master::blame_the_dead() {
       if (task.step < 0 || task.index < 0 || task.index >= plan_.num_tasks(static_cast<int>(task.step)))
         continue;
       if (scheduler_.state(task) == TaskState::done) continue;
-      running.emplace_back(task, file.rank);
+      // Its lease may have told already, before that launch ended.
+      const Charge charge{file.generation, file.rank};
+      const auto known = charges_.find(task);
+      if (known != charges_.end() &&
+          std::find(known->second.begin(), known->second.end(), charge) != known->second.end())
+        continue;
+      running.emplace_back(task, charge);
     }
   }
   if (running.size() == 1) {
-    const auto [task, rank] = running.front();
-    charges_[task].push_back(rank);
-    journal_.lost({task, 0, rank});
+    const auto& [task, blame] = running.front();
+    charge(task, blame);
     journal_.commit();
     log::warning(fmt::format("{} was running when the last launch died (charge {} of {}); it runs again",
                              plan_.describe(task), charges_[task].size(), plan_.config().max_attempts));
   }
   if (!running.empty()) {
     std::vector<TaskId> suspects;
-    for (const auto& [task, rank] : running) suspects.push_back(task);
+    for (const auto& [task, blame] : running) suspects.push_back(task);
     scheduler_.set_suspects(std::move(suspects));
   }
   remove_running_files(root_, journal_.generation());

@@ -40,13 +40,14 @@ std::unique_ptr<ProfileLog> master_profile(const Workplace& place) {
 
 RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, const RunOptions& options) {
   const OutputRoot root = OutputRoot::create(plan.config().output_dir.string());
+  const bool works = options.master_works && comm.size() <= max_ranks_with_working_master;
   std::unique_ptr<Master> master;
   try {
     if (auto finished = prepare_run_directory(plan, root, options)) {
       announce(comm, {});
       return *finished;
     }
-    master = std::make_unique<Master>(plan, root, options);
+    master = std::make_unique<Master>(plan, root, options, works ? comm.size() : comm.size() - 1);
   } catch (const Error& error) {
     announce(comm, {static_cast<std::int64_t>(exit_code_of(error.code())), 0, 0, 0, {}});
     throw;
@@ -57,8 +58,7 @@ RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, con
   const auto profile = master_profile(*place);
   master->profile_to(profile.get());
   std::unique_ptr<WorkerTeam> local;
-  if (options.master_works && comm.size() <= max_ranks_with_working_master)
-    local = std::make_unique<WorkerTeam>(*place);
+  if (works) local = std::make_unique<WorkerTeam>(*place);
   Dispatcher dispatcher{comm, *master, local.get()};
   dispatcher.run();
   // The code is not known before the results are collected; workers only need to know that they may leave.
@@ -124,7 +124,7 @@ RunReport run_distributed(const Plan& plan, const InputSet& inputs, Communicator
   auto place = std::make_unique<Workplace>(plan, inputs, root, static_cast<std::uint32_t>(opening.generation),
                                            comm.rank(), plan.config().threads, options.profile);
   if (place->threads == 1) {
-    WorkerCore core{*place, 0};
+    WorkerCore core{std::make_unique<TaskRunner>(*place, 0)};
     report.exit_code = static_cast<ExitCode>(serve_as_worker(comm, core));
   } else {
     auto team = std::make_unique<WorkerTeam>(*place);

@@ -83,18 +83,31 @@ struct Workplace {
   WatchedSlots watched;
 };
 
-class TaskRunner {
+/// What a worker drives. Not synchronised.
+class Runner {
+ public:
+  Runner() = default;
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  virtual ~Runner() = default;
+  virtual TaskOutcome run(const Work& work) = 0;
+  /// Makes all results so far durable: before they are reported. Throws Error{io} or {resource}.
+  virtual void sync() = 0;
+  /// Bytes appended since the last sync.
+  virtual std::uint64_t unsynced_bytes() const = 0;
+  virtual void release(const Release& release) = 0;
+};
+
+class TaskRunner final : public Runner {
  public:
   /// One runner for each thread of the workplace. Results go to packs of this generation, for each step to a
   /// stream of its own: at first to the one with the number of the step.
   TaskRunner(Workplace& place, int thread);
 
-  TaskOutcome run(const Work& work);
-  /// Makes all results so far durable: before they are reported. Throws Error{io} or {resource}.
-  void sync();
-  /// Bytes appended since the last sync.
-  std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
-  void release(const Release& release);
+  TaskOutcome run(const Work& work) override;
+  void sync() override;
+  std::uint64_t unsynced_bytes() const override { return unsynced_bytes_; }
+  void release(const Release& release) override;
   /// Nothing if the run is not profiled.
   ProfileLog* profile() { return profile_ ? &*profile_ : nullptr; }
 

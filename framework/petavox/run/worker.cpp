@@ -6,7 +6,6 @@
 namespace petavox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto max_wait = std::chrono::milliseconds{50};
 constexpr std::uint64_t max_unsynced_bytes = std::uint64_t{64} << 20;
 /// A worker that hears nothing from the master for so long leaves: its master is gone.
@@ -18,15 +17,24 @@ void WorkerCore::run_one() {
   if (queue_.empty()) return;
   const Work work = std::move(queue_.front());
   queue_.pop_front();
-  if (finished_.empty()) oldest_ = Clock::now();
-  finished_.push_back(runner_.run(work));
+  if (finished_.empty()) oldest_ = steady_now();
+  finished_.push_back(runner_->run(work));
+  const auto step = static_cast<std::size_t>(work.task.step);
+  if (step >= short_steps_.size()) short_steps_.resize(step + 1, false);
+  short_steps_[step] = std::chrono::nanoseconds{finished_.back().nanoseconds} < max_wait;
+}
+
+bool WorkerCore::next_is_short() const {
+  const auto step = static_cast<std::size_t>(queue_.front().task.step);
+  return step < short_steps_.size() && short_steps_[step];
 }
 
 bool WorkerCore::due() const {
   if (finished_.empty()) return false;
   const OutcomeKind last = finished_.back().kind;
-  return queue_.empty() || (last != OutcomeKind::done && last != OutcomeKind::skipped) ||
-         Clock::now() - oldest_ >= max_wait || runner_.unsynced_bytes() >= max_unsynced_bytes;
+  // Before a long task, what others wait for is told; and should it crash, that is not lost with it.
+  return queue_.empty() || !next_is_short() || (last != OutcomeKind::done && last != OutcomeKind::skipped) ||
+         steady_now() - oldest_ >= max_wait || runner_->unsynced_bytes() >= max_unsynced_bytes;
 }
 
 std::vector<TaskOutcome> WorkerCore::take_results() {
@@ -34,7 +42,7 @@ std::vector<TaskOutcome> WorkerCore::take_results() {
   finished_.clear();
   if (results.empty()) return results;
   try {
-    runner_.sync();
+    runner_->sync();
   } catch (const Error& error) {
     TaskOutcome failure;
     failure.task = results.front().task;
@@ -54,13 +62,13 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
     comm.send(master, wire::outcome, std::move(message));
   };
   comm.send(master, wire::hello, {});
-  auto last_heard = Clock::now();
+  auto last_heard = steady_now();
   while (true) {
     const bool waiting = core.idle() && !core.has_results();
     while (const auto message =
                comm.poll(waiting ? std::chrono::microseconds{5000} : std::chrono::microseconds{0})) {
       if (message->from != master) continue;
-      last_heard = Clock::now();
+      last_heard = steady_now();
       if (message->tag == wire::work) {
         std::span<const std::byte> body = message->bytes;
         wire::take_address(body);
@@ -78,9 +86,12 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
         return wire::decode_code(message->bytes);
       }
     }
-    core.run_one();
+    if (!core.idle()) {
+      core.run_one();
+      last_heard = steady_now();  // while it worked it could not listen
+    }
     if (core.due()) report();
-    if (core.idle() && Clock::now() - last_heard > max_silence) {
+    if (core.idle() && steady_now() - last_heard > max_silence) {
       log::error(
           "the master has been silent for too long (it is gone); run the same command again to resume");
       comm.forget(master);
@@ -89,7 +100,8 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
   }
 }
 
-LocalWorker::LocalWorker(Workplace& place, int thread) : core_{place, thread}, thread_{[this] { loop(); }} {}
+LocalWorker::LocalWorker(Workplace& place, int thread)
+    : core_{std::make_unique<TaskRunner>(place, thread)}, thread_{[this] { loop(); }} {}
 
 LocalWorker::~LocalWorker() {
   stop(std::chrono::milliseconds{0});
@@ -131,6 +143,7 @@ void LocalWorker::loop() {
         // Before the work that came with or after them: it may be of the same step.
         for (const Release& release : std::exchange(releases_, {})) core_.release(release);
         core_.add(std::exchange(given_, {}));
+        busy_ = !core_.idle();
         if (stopping_) break;
       }
       core_.run_one();
@@ -144,6 +157,11 @@ void LocalWorker::loop() {
   const std::lock_guard lock{mutex_};
   stopped_ = true;
   wake_.notify_all();
+}
+
+bool LocalWorker::idle() {
+  const std::lock_guard lock{mutex_};
+  return given_.empty() && !busy_ && results_.empty();
 }
 
 void LocalWorker::hand_over() {

@@ -2,10 +2,10 @@
 // A worker: a queue of work, a runner, and results that are made durable before they are reported. Used by
 // worker ranks (over a communicator) and by the master's own thread.
 
+#include "petavox/base/clock.hpp"
 #include "petavox/comm/communicator.hpp"
 #include "petavox/run/task_runner.hpp"
 
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -18,7 +18,7 @@ namespace petavox {
 /// Not synchronised.
 class WorkerCore {
  public:
-  WorkerCore(Workplace& place, int thread) : runner_{place, thread} {}
+  explicit WorkerCore(std::unique_ptr<Runner> runner) : runner_{std::move(runner)} {}
 
   void add(std::vector<Work> work) {
     for (Work& w : work) queue_.push_back(std::move(w));
@@ -27,19 +27,22 @@ class WorkerCore {
   bool has_results() const { return !finished_.empty(); }
   /// Runs the next task, if there is one.
   void run_one();
-  /// True if results should be handed over now: the queue is empty, or they have waited or grown enough.
+  /// True if results should be handed over now: the queue is empty, they have waited or grown enough, or what
+  /// comes next may take long.
   bool due() const;
   /// The results so far, durable. If the storage fails, they come back as one fatal outcome.
   std::vector<TaskOutcome> take_results();
-  void release(const Release& release) { runner_.release(release); }
+  void release(const Release& release) { runner_->release(release); }
   /// Forgets work that was not begun.
   void drop_queue() { queue_.clear(); }
 
  private:
-  TaskRunner runner_;
+  bool next_is_short() const;
+  std::unique_ptr<Runner> runner_;
   std::deque<Work> queue_;
   std::vector<TaskOutcome> finished_;
-  std::chrono::steady_clock::time_point oldest_{};
+  std::vector<bool> short_steps_;  // whose last task was short; others may take long
+  TimePoint oldest_{};
 };
 
 /// Local. The loop of a rank with one worker: until the master says stop. Returns the exit code that the
@@ -56,6 +59,8 @@ class LocalWorker {
   void release(const std::vector<Release>& list);
   /// What was finished since the last call. Throws what stopped the thread.
   std::vector<TaskOutcome> take();
+  /// Has nothing to do and nothing to tell.
+  bool idle();
   /// Takes no more work; returns when the task at hand is finished and its result can be taken, or false if
   /// that takes longer than `timeout`: the thread hangs in a stage, and only the end of the process can end
   /// it.
@@ -71,7 +76,7 @@ class LocalWorker {
   std::vector<Release> releases_;
   std::vector<TaskOutcome> results_;
   std::exception_ptr error_;
-  bool stopping_ = false, stopped_ = false;
+  bool busy_ = false, stopping_ = false, stopped_ = false;
   std::thread thread_;
 };
 
@@ -85,6 +90,8 @@ class WorkerTeam {
   void release(const std::vector<Release>& list);
   /// What each has finished since the last call. Throws what stopped a thread.
   std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> take();
+  /// As LocalWorker::idle(), all of them.
+  bool idle();
   /// As LocalWorker::stop(), of all.
   bool stop(std::chrono::milliseconds timeout);
 

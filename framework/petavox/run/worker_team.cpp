@@ -10,7 +10,6 @@
 namespace petavox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 /// A rank that hears nothing from the master for so long leaves: its master is gone.
 constexpr auto max_silence = std::chrono::seconds{120};
 constexpr auto longest_beat = std::chrono::seconds{5};
@@ -42,13 +41,17 @@ std::vector<std::pair<WorkerId, std::vector<TaskOutcome>>> WorkerTeam::take() {
   return all;
 }
 
+bool WorkerTeam::idle() {
+  return std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
+}
+
 bool WorkerTeam::stop(std::chrono::milliseconds timeout) {
   // All are told before any is waited for.
   for (const auto& worker : workers_) worker->stop(std::chrono::milliseconds{0});
-  const auto end = Clock::now() + timeout;
+  const auto end = steady_now() + timeout;
   bool all = true;
   for (const auto& worker : workers_) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_now());
     all = worker->stop(std::max(left, std::chrono::milliseconds{0})) && all;
   }
   return all;
@@ -58,7 +61,7 @@ TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::dur
   constexpr int master = 0;
   const auto beat_interval = std::min<std::chrono::duration<double>>(longest_beat, lease / 4);
   comm.send(master, wire::hello, {});
-  auto last_heard = Clock::now(), last_beat = last_heard;
+  auto last_heard = steady_now(), last_beat = last_heard;
   const auto report = [&] {
     bool any = false;
     for (const auto& [worker, outcomes] : team.take()) {
@@ -75,7 +78,7 @@ TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::dur
     while (const auto message = comm.poll(timeout)) {
       timeout = std::chrono::microseconds{0};
       if (message->from != master) continue;
-      last_heard = Clock::now();
+      last_heard = steady_now();
       if (message->tag == wire::work) {
         std::span<const std::byte> body = message->bytes;
         const WorkerId worker = wire::take_address(body);
@@ -94,12 +97,12 @@ TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::dur
       }
     }
     busy = report();
-    const auto now = Clock::now();
+    const auto now = steady_now();
     if (now - last_beat >= beat_interval) {
       comm.send(master, wire::beat, {});
       last_beat = now;
     }
-    if (now - last_heard > max_silence) {
+    if (team.idle() && now - last_heard > max_silence) {
       log::error(
           "the master has been silent for too long (it is gone); run the same command again to resume");
       comm.forget(master);

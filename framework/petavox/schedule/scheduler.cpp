@@ -7,8 +7,8 @@ namespace petavox {
 
 Scheduler::Impl::Impl(const TaskGraph& graph, const SchedulerOptions& options)
     : graph_{graph}, options_{options} {
-  PETAVOX_ASSERT(options.max_attempts >= 1 && options.min_workers >= 1 && options.prefetch >= 1 &&
-                 options.batch >= 1 && options.run_length >= 1);
+  PETAVOX_ASSERT(options.max_attempts >= 1 && options.min_ranks >= 1 && options.workers_per_rank >= 1 &&
+                 options.prefetch >= 1 && options.batch >= 1 && options.run_length >= 1);
   steps_.reserve(static_cast<std::size_t>(graph.num_steps()));
   for (int s = 0; s < graph.num_steps(); ++s) {
     steps_.emplace_back(s, graph.num_tasks(s), &nodes_);
@@ -21,14 +21,16 @@ void Scheduler::Impl::check_task(TaskId task) const {
                  task.index < step_of(task).total);
 }
 
-void Scheduler::Impl::restore(TaskId task, TaskState state, int charges, int charged_workers) {
+void Scheduler::Impl::restore(TaskId task, TaskState state, const std::vector<std::uint32_t>& charged) {
   check_task(task);
   PETAVOX_ASSERT(!started_ && code(task) == TaskCode::pending);
   Step& step = step_of(task);
+  const auto charges = static_cast<int>(charged.size());
   if (charges > 0 && state == TaskState::pending) {
     History& history = histories_[task];
     history.charges = charges;
-    history.earlier_workers = charged_workers;
+    for (const std::uint32_t rank : charged)
+      if (!history.blames(rank)) history.blamed.push_back(rank);
   }
   if (state == TaskState::done) {
     step.codes.set(task.index, TaskCode::done);
@@ -124,8 +126,9 @@ std::size_t Scheduler::Impl::memory_bytes() const {
            step.left_runs.capacity() * sizeof(Run);
   for (const auto& [id, worker] : workers_)
     sum += sizeof(std::pair<WorkerId, Worker>) + node + worker.held.capacity() * sizeof(Execution);
+  sum += (ranks_.size() + joined_.size()) * (sizeof(std::pair<std::int64_t, int>) + node);
   for (const auto& [task, history] : histories_)
-    sum += sizeof(std::pair<TaskId, History>) + node + history.blamed.capacity() * sizeof(WorkerId);
+    sum += sizeof(std::pair<TaskId, History>) + node + history.blamed.capacity() * sizeof(std::int64_t);
   sum += histories_.bucket_count() * sizeof(void*);
   sum += quarantined_.size() * (sizeof(std::pair<TaskId, int>) + node);
   sum += suspects_.size() * (sizeof(TaskId) + node) + to_block_.capacity() * sizeof(TaskId);
@@ -140,8 +143,8 @@ Scheduler::~Scheduler() = default;
 Scheduler::Scheduler(Scheduler&&) noexcept = default;
 Scheduler& Scheduler::operator=(Scheduler&&) noexcept = default;
 
-void Scheduler::restore(TaskId task, TaskState state, int charges, int charged_workers) {
-  impl_->restore(task, state, charges, charged_workers);
+void Scheduler::restore(TaskId task, TaskState state, const std::vector<std::uint32_t>& charged) {
+  impl_->restore(task, state, charged);
 }
 void Scheduler::set_suspects(std::vector<TaskId> suspects) { impl_->set_suspects(std::move(suspects)); }
 void Scheduler::add_worker(WorkerId worker) { impl_->add_worker(worker); }

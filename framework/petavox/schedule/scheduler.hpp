@@ -26,10 +26,14 @@ using WorkerId = StrongId<struct WorkerIdTag>;
 using Instant = std::chrono::microseconds;
 
 struct SchedulerOptions {
-  int max_attempts = 3;  ///< charges after which a task is quarantined
-  int min_workers = 2;   ///< … once so many different workers were charged (or all that there are)
-  int prefetch = 2;      ///< tasks in flight for each worker
-  int batch = 64;        ///< short tasks that count as one of these
+  int max_attempts = 3;      ///< charges after which a task is quarantined
+  int min_ranks = 2;         ///< … once so many different ranks were charged (or all that there are)
+  int workers_per_rank = 1;  ///< worker w is of rank w / workers_per_rank: what ails one may ail all
+  /// Ranks whose workers will join. Until they have, for at most a lease, a task waits rather than return to
+  /// a rank that was charged for it.
+  int num_ranks = 1;
+  int prefetch = 2;                              ///< tasks in flight for each worker
+  int batch = 64;                                ///< short tasks that count as one of these
   Instant brief = std::chrono::milliseconds{1};  ///< a step's tasks are short if they take less on average
   int run_length = 8;                            ///< consecutive tasks along in_order() that one worker takes
   Instant lease = std::chrono::minutes{30};      ///< after which a running task is reported by expired()
@@ -86,9 +90,9 @@ class Scheduler {
 
   // ---- before the first next(): what earlier launches left ----
 
-  /// State done, quarantined, or pending with `charges` failures so far (on `charged_workers` different
-  /// ranks). Tasks not mentioned are pending. Any order.
-  void restore(TaskId task, TaskState state, int charges = 0, int charged_workers = 1);
+  /// State done, quarantined, or pending; `charged` has the rank of each failure so far. Tasks not mentioned
+  /// are pending. Any order.
+  void restore(TaskId task, TaskState state, const std::vector<std::uint32_t>& charged = {});
   /// Tasks that were running when a launch, or a process of this one, died: until each is resolved they run
   /// one at a time with nothing else in flight, so that the next death names its cause. At any time.
   void set_suspects(std::vector<TaskId> suspects);

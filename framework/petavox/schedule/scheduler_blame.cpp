@@ -17,8 +17,7 @@ constexpr std::size_t max_waiting = 65536;
 Verdict Scheduler::Impl::charge(TaskId task, WorkerId id, bool retryable) {
   History& history = history_of(task);
   ++history.charges;
-  if (std::find(history.blamed.begin(), history.blamed.end(), id) == history.blamed.end())
-    history.blamed.push_back(id);
+  if (!history.blames(rank_of(id))) history.blamed.push_back(rank_of(id));
   if (history.running > 0) return Verdict::retry;  // the other execution decides
   if (retryable && !exhausted(history)) {
     requeue(task);
@@ -30,11 +29,11 @@ Verdict Scheduler::Impl::charge(TaskId task, WorkerId id, bool retryable) {
 
 bool Scheduler::Impl::exhausted(const History& history) const {
   if (history.charges < options_.max_attempts) return false;
-  // Of the ranks that there are or were, at least min_workers must have been charged, or else all.
-  int known = num_workers();
-  for (const WorkerId& blamed : history.blamed) known += workers_.contains(blamed) ? 0 : 1;
-  const int different = history.earlier_workers + static_cast<int>(history.blamed.size());
-  return different >= std::min(options_.min_workers, std::max(1, known));
+  // Of the ranks that there are, were or will be, at least min_ranks must have been charged, or else all.
+  auto known = static_cast<int>(ranks_.size());
+  for (const std::int64_t rank : history.blamed) known += ranks_.contains(rank) ? 0 : 1;
+  if (!all_joined_) known = std::max(known, options_.num_ranks);
+  return static_cast<int>(history.blamed.size()) >= std::min(options_.min_ranks, std::max(1, known));
 }
 
 void Scheduler::Impl::quarantine(TaskId task) {

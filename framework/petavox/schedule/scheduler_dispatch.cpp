@@ -23,6 +23,10 @@ void Scheduler::Impl::add_worker(WorkerId id) {
   const bool fresh = workers_.try_emplace(id).second;
   PETAVOX_ASSERT(fresh);
   ++num_idle_;
+  ++ranks_[rank_of(id)];
+  if (all_joined_) return;
+  joined_.insert(rank_of(id));
+  all_joined_ = static_cast<int>(joined_.size()) >= options_.num_ranks;
 }
 
 // How many more executions the worker may get, a batch of short ones counting as one.
@@ -51,6 +55,8 @@ std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return given;
   Worker& worker = found->second;
+  if (!first_asked_) first_asked_ = now;
+  if (now - *first_asked_ > options_.lease) all_joined_ = true;
   if (!worker.held.empty() && std::exchange(worker.first_moved, false)) worker.first_since = now;
 
   if (!suspects_.empty()) {
@@ -142,10 +148,7 @@ std::optional<TaskId> Scheduler::Impl::take_retry(Step& step, WorkerId id) {
   int looked = 0;
   for (auto it = step.retry.begin(); it != step.retry.end() && looked < retries_looked_at; ++it, ++looked) {
     const TaskId task{step.number, it->second};
-    const History& history = histories_.at(task);
-    const bool failed_here =
-        std::find(history.blamed.begin(), history.blamed.end(), id) != history.blamed.end();
-    if (failed_here && others_could(history)) continue;
+    if (leave_to_others(histories_.at(task), id)) continue;
     step.retry.erase(it);
     --num_ready_;
     return task;
@@ -153,11 +156,12 @@ std::optional<TaskId> Scheduler::Impl::take_retry(Step& step, WorkerId id) {
   return std::nullopt;
 }
 
-// Is there a worker that has not failed on this task?
-bool Scheduler::Impl::others_could(const History& history) const {
+// Has its rank failed on this task while there is, or will be, one that has not?
+bool Scheduler::Impl::leave_to_others(const History& history, WorkerId id) const {
+  if (!history.blames(rank_of(id))) return false;
   std::size_t blamed_alive = 0;
-  for (const WorkerId& blamed : history.blamed) blamed_alive += workers_.contains(blamed) ? 1 : 0;
-  return blamed_alive < workers_.size();
+  for (const std::int64_t rank : history.blamed) blamed_alive += ranks_.contains(rank) ? 1 : 0;
+  return !all_joined_ || blamed_alive < ranks_.size();
 }
 
 // The one that shares the longest prefix of its Morton position with the worker's place stands beside it.
@@ -247,12 +251,10 @@ std::optional<TaskId> Scheduler::Impl::take_suspect(WorkerId id) {
       it = suspects_.erase(it);  // resolved, or it cannot have been running: no suspect
       continue;
     }
-    if (const auto history = histories_.find(task); history != histories_.end()) {
-      const auto& blamed = history->second.blamed;
-      if (std::find(blamed.begin(), blamed.end(), id) != blamed.end() && others_could(history->second)) {
-        ++it;
-        continue;
-      }
+    if (const auto history = histories_.find(task);
+        history != histories_.end() && leave_to_others(history->second, id)) {
+      ++it;
+      continue;
     }
     if (step.ready.erase(key) + step.retry.erase(key) > 0) --num_ready_;
     ++step.running;
@@ -280,11 +282,9 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
 // Expects a task that some worker holds.
 bool Scheduler::Impl::may_duplicate(TaskId task, WorkerId id) const {
   if (code(task) != TaskCode::live) return false;
-  if (const auto history = histories_.find(task); history != histories_.end()) {
-    const auto& blamed = history->second.blamed;
-    if (history->second.running > 1 || std::find(blamed.begin(), blamed.end(), id) != blamed.end())
-      return false;
-  }
+  if (const auto history = histories_.find(task);
+      history != histories_.end() && (history->second.running > 1 || history->second.blames(rank_of(id))))
+    return false;
   return dependencies_done(task);  // one may have been invalidated since
 }
 

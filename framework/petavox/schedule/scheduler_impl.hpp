@@ -10,6 +10,7 @@
 
 #include "petavox/schedule/scheduler.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <memory_resource>
@@ -66,8 +67,10 @@ struct History {
   int next_attempt = 1;
   int running = 0;  // executions in flight
   int charges = 0;
-  int earlier_workers = 0;       // ranks charged in earlier launches
-  std::vector<WorkerId> blamed;  // workers charged in this launch
+  std::vector<std::int64_t> blamed;  // ranks that were charged, each once
+  bool blames(std::int64_t rank) const {
+    return std::find(blamed.begin(), blamed.end(), rank) != blamed.end();
+  }
 };
 
 using ReadyKey = std::pair<std::uint64_t, Index>;  // locality, index
@@ -93,7 +96,7 @@ class Scheduler::Impl {
   Impl(const TaskGraph& graph, const SchedulerOptions& options);
 
   // scheduler.cpp
-  void restore(TaskId task, TaskState state, int charges, int charged_workers);
+  void restore(TaskId task, TaskState state, const std::vector<std::uint32_t>& charged);
   void set_suspects(std::vector<TaskId> suspects);
   void start();
   bool finished() const { return resolved_ == total_; }
@@ -153,7 +156,8 @@ class Scheduler::Impl {
   bool leave_to_idle(const Worker& worker) const;
   int brief_quota(const Step& step) const;
   bool brief(TaskId task) const;
-  bool others_could(const History& history) const;
+  std::int64_t rank_of(WorkerId id) const { return id.value / options_.workers_per_rank; }
+  bool leave_to_others(const History& history, WorkerId id) const;
 
   // reports
   std::optional<Execution> take_back(WorkerId id, TaskId task, int attempt);
@@ -179,6 +183,10 @@ class Scheduler::Impl {
   std::pmr::unsynchronized_pool_resource nodes_;  // of the sets in steps_: they come and go with every task
   std::vector<Step> steps_;
   std::map<WorkerId, Worker> workers_;
+  std::map<std::int64_t, int> ranks_;   // and how many of their workers there are
+  std::set<std::int64_t> joined_;       // ranks that have come, until all have
+  bool all_joined_ = false;             // … or were waited for long enough
+  std::optional<Instant> first_asked_;  // when a worker first asked for work
   std::unordered_map<TaskId, History> histories_;
   std::map<TaskId, int> quarantined_;  // and the charges
   std::set<TaskId> suspects_;

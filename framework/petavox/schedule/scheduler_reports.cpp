@@ -144,6 +144,7 @@ Verdict Scheduler::Impl::lost(WorkerId id, std::optional<TaskId> charged) {
   workers_.erase(found);
   executions_ -= static_cast<Index>(gone.held.size());
   if (gone.held.empty()) --num_idle_;
+  if (const auto rank = ranks_.find(rank_of(id)); --rank->second == 0) ranks_.erase(rank);
   if (!gone.run.empty()) steps_[static_cast<std::size_t>(gone.run.step)].left_runs.push_back(gone.run);
 
   Verdict verdict = Verdict::retry;

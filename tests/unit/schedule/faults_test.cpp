@@ -83,7 +83,7 @@ TEST(SchedulerFaults, what_cannot_be_retried_is_quarantined_at_once) {
 
 TEST(SchedulerFaults, quarantine_blocks_all_that_depends_on_it_and_nothing_else) {
   const auto graph = funnel(4);
-  Scheduler scheduler{graph, {.max_attempts = 1, .min_workers = 1, .prefetch = 1}};
+  Scheduler scheduler{graph, {.max_attempts = 1, .min_ranks = 1, .prefetch = 1}};
   scheduler.add_worker(alice);
   std::set<TaskId> ran;
   while (!scheduler.finished())
@@ -110,7 +110,7 @@ TEST(SchedulerFaults, blocking_reaches_everything_even_if_one_task_blocks_very_m
   for (std::size_t i = 0; i < n; ++i) reads[2].push_back({{1, static_cast<Index>(i)}});
   reads.push_back({{{2, 149'999}}, {}});
   const ListGraph graph{reads};
-  Scheduler scheduler{graph, {.max_attempts = 1, .min_workers = 1, .prefetch = 1}};
+  Scheduler scheduler{graph, {.max_attempts = 1, .min_ranks = 1, .prefetch = 1}};
   scheduler.add_worker(alice);
   EXPECT_EQ(scheduler.next(alice, now)[0].task, (TaskId{3, 1}));
   scheduler.succeeded(alice, {3, 1}, 1);
@@ -335,7 +335,7 @@ TEST(SchedulerFaults, suspects_of_a_running_launch_wait_for_what_is_in_flight_an
 TEST(SchedulerFaults, a_suspect_that_kills_every_rank_is_quarantined) {
   const auto graph = single();
   Scheduler scheduler{graph, {.max_attempts = 3}};
-  scheduler.restore({0, 0}, TaskState::pending, 1);
+  scheduler.restore({0, 0}, TaskState::pending, {9});
   scheduler.set_suspects({{0, 0}});
   for (const WorkerId w : {alice, bob}) {
     scheduler.add_worker(w);
@@ -345,16 +345,64 @@ TEST(SchedulerFaults, a_suspect_that_kills_every_rank_is_quarantined) {
   EXPECT_TRUE(scheduler.finished());
 }
 
+// What ails one thread of a rank ails the others: a full disk, a broken core, a library of another version.
+TEST(SchedulerFaults, the_threads_of_a_rank_are_one_witness) {
+  const auto graph = single();
+  Scheduler scheduler{graph, {.max_attempts = 3, .workers_per_rank = 2}};
+  const WorkerId sick{2}, sick_too{3}, well{4};
+  for (const WorkerId w : {sick, sick_too, well}) scheduler.add_worker(w);
+  ASSERT_EQ(scheduler.next(sick, now).size(), 1U);
+  EXPECT_EQ(scheduler.failed(sick, {0, 0}, 1), Verdict::retry);
+  EXPECT_TRUE(scheduler.next(sick_too, now).empty());
+  EXPECT_EQ(scheduler.next(well, now), (std::vector<Assignment>{{{0, 0}, 2}}));
+}
+
+TEST(SchedulerFaults, three_failures_in_the_threads_of_one_rank_set_nothing_aside_while_another_could_try) {
+  const auto graph = single();
+  Scheduler scheduler{graph, {.max_attempts = 3, .workers_per_rank = 2}};
+  scheduler.add_worker(WorkerId{0});
+  scheduler.add_worker(WorkerId{1});
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const WorkerId w{attempt % 2};
+    ASSERT_EQ(scheduler.next(w, now).size(), 1U);
+    if (attempt == 3) scheduler.add_worker(WorkerId{2});
+    EXPECT_EQ(scheduler.failed(w, {0, 0}, attempt), Verdict::retry) << attempt;
+  }
+  ASSERT_EQ(scheduler.next(WorkerId{2}, now).size(), 1U);
+  EXPECT_EQ(scheduler.failed(WorkerId{2}, {0, 0}, 4), Verdict::quarantined);
+}
+
+// The master's own threads begin before the other ranks have said a word.
+TEST(SchedulerFaults, a_failed_task_waits_for_ranks_that_will_join_but_not_for_ever) {
+  const SchedulerOptions options{.max_attempts = 3, .num_ranks = 2, .lease = 10s};
+  const auto graph = single();
+  for (const bool comes : {true, false}) {
+    Scheduler scheduler{graph, options};
+    scheduler.add_worker(alice);
+    ASSERT_EQ(scheduler.next(alice, 0s).size(), 1U);
+    EXPECT_EQ(scheduler.failed(alice, {0, 0}, 1), Verdict::retry);
+    EXPECT_TRUE(scheduler.next(alice, 10s).empty());
+    if (comes) {
+      scheduler.add_worker(bob);
+      EXPECT_TRUE(scheduler.next(alice, 11s).empty());
+      EXPECT_EQ(scheduler.next(bob, 11s).size(), 1U);
+    } else {
+      EXPECT_EQ(scheduler.next(alice, 11s).size(), 1U);
+    }
+  }
+}
+
 TEST(SchedulerFaults, charges_of_earlier_launches_count) {
   struct Row {
-    int charges, charged_workers, workers_now;
+    std::vector<std::uint32_t> charged;
+    int workers_now;
     bool runs;
   };
-  for (const Row& row :
-       std::vector<Row>{{2, 2, 2, true}, {3, 2, 2, false}, {3, 1, 2, true}, {3, 1, 1, false}}) {
+  for (const Row& row : std::vector<Row>{
+           {{8, 9}, 2, true}, {{8, 9, 9}, 2, false}, {{9, 9, 9}, 2, true}, {{1, 1, 1}, 1, false}}) {
     const auto graph = funnel(1);
     Scheduler scheduler{graph, {.max_attempts = 3}};
-    scheduler.restore({0, 0}, TaskState::pending, row.charges, row.charged_workers);
+    scheduler.restore({0, 0}, TaskState::pending, row.charged);
     for (int w = 1; w <= row.workers_now; ++w) scheduler.add_worker(WorkerId{w});
     EXPECT_EQ(scheduler.next(alice, now).size(), row.runs ? 1U : 0U);
     EXPECT_EQ(scheduler.finished(), !row.runs);
@@ -369,7 +417,7 @@ TEST(SchedulerFaults, charges_of_earlier_launches_count) {
 TEST(SchedulerFaults, a_restored_quarantine_blocks_again) {
   const auto graph = funnel(3);
   Scheduler scheduler{graph};
-  scheduler.restore({0, 1}, TaskState::quarantined, 3, 2);
+  scheduler.restore({0, 1}, TaskState::quarantined, {1, 2, 2});
   scheduler.restore({0, 0}, TaskState::done);
   scheduler.add_worker(alice);
   std::set<TaskId> ran;

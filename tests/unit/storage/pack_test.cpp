@@ -113,8 +113,8 @@ TEST_F(PackTest, KeepsFewFilesOpenAndIsThreadSafe) {
       ++open;
   }
   EXPECT_LE(open, 3);
-  reader.forget(1, 0);
-  reader.forget(7, 7);
+  reader.forget(stream_of(Location{1, 0, 0, 0, 0}));
+  reader.forget(stream_of(Location{7, 7, 0, 0, 0}));
 }
 
 // The limit on file sizes stands in for a full disk.

@@ -77,8 +77,13 @@ TEST_F(RunningSlotsTest, ASignalMarksTasksAsNotToBlame) {
         slots.start(0, {1, 1}, 1);
         slots.start(1, {1, 2}, 1);
         slots.finish(1);
+        sigset_t none, term;  // the signal is held back until it is waited for
+        sigemptyset(&none);
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        ::sigprocmask(SIG_BLOCK, &term, nullptr);
         ready();
-        ::pause();
+        ::sigsuspend(&none);
         slots.start(2, {1, 3}, 1);  // begun after the signal
         ready();
         ::pause();

@@ -82,6 +82,22 @@ TEST_F(SnapshotTest, OnlyTheNewestStays) {
   EXPECT_EQ(root.list("snapshots"), (std::vector<std::string>{"10.1"}));
 }
 
+TEST_F(SnapshotTest, OfANewerMasterIsNotRemoved) {
+  ResultIndex index{root, 10, sizes};
+  fill(index);
+  EXPECT_TRUE(write_snapshot(root, 10, content(), index, num_done));
+  EXPECT_TRUE(write_snapshot(root, 2, content(), index, num_done));
+  EXPECT_EQ(root.list("snapshots"), (std::vector<std::string>{"10.1", "2.1"}));
+}
+
+TEST_F(SnapshotTest, WritingGivesSignsOfLife) {
+  ResultIndex index{root, 2, sizes};
+  fill(index);
+  int signs = 0;
+  EXPECT_TRUE(write_snapshot(root, 2, content(), index, num_done, [&] { ++signs; }));
+  EXPECT_GT(signs, 0);
+}
+
 TEST_F(SnapshotTest, AnIncompleteIndexIsNotWritten) {
   ResultIndex index{root, 2, sizes};
   fill(index);
