@@ -12,6 +12,7 @@ void Master::give_up_worker(WorkerId worker, TaskId task) {
   const std::string text = fmt::format(
       "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
       plan_.describe(task), rank, plan_.config().lease_s);
+  ++failed_attempts_;
   charges_[task].push_back(static_cast<std::uint32_t>(rank));
   journal_.lost({task, 0, static_cast<std::uint32_t>(rank)});
   errors_[task] = text + "; correct the stage, or raise run.lease_s";
