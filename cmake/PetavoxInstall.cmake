@@ -19,6 +19,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/framework/petavox DESTINATION ${header_d
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/stages DESTINATION ${header_dir} FILES_MATCHING PATTERN *.hpp
   PATTERN example EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/petavox)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/petavox USE_SOURCE_PERMISSIONS)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/petavoxConfig.cmake.in
   ${PROJECT_BINARY_DIR}/petavoxConfig.cmake INSTALL_DESTINATION ${package_dir})

@@ -5,8 +5,10 @@
 #include "petavox/run/run.hpp"
 
 #include "apps/petavox/command.hpp"
+#include "apps/petavox/metrics.hpp"
 #include "apps/petavox/plan_text.hpp"
 #include "apps/petavox/profile_text.hpp"
+#include "apps/petavox/progress_view.hpp"
 #include "apps/petavox/run_report.hpp"
 #include "apps/petavox/setup.hpp"
 
@@ -41,6 +43,7 @@ struct Options {
   RunOptions run;
   bool serial = false, dry_run = false, json = false, no_progress = false;
   int loopback = 0;
+  std::string metrics;
 };
 
 /// What rank 0 found, for all: so that one fault of the user is reported once.
@@ -66,6 +69,16 @@ std::string profile_of(const std::string& directory, bool json) {
   }
 }
 
+/// Where the master's progress goes: to the terminal or log, to whoever asks for metrics, or nowhere.
+std::function<void(const Progress&)> progress_sink(const Options& options, MetricsServer* metrics) {
+  std::function<void(const Progress&)> print;
+  if (!options.no_progress && log::level() <= log::Level::info) print = progress_printer();
+  return [print, metrics](const Progress& progress) {
+    if (print) print(progress);
+    if (metrics != nullptr) metrics->show(progress);
+  };
+}
+
 int run(const Options& options, const Session& session) {
   if (options.serial && options.loopback > 0)
     throw Error{ErrorCode::config,
@@ -80,10 +93,13 @@ int run(const Options& options, const Session& session) {
         "--serial and --loopback are for a program started alone (every rank would run everything); leave "
         "mpirun or the option out"};
   const bool first = communicator == nullptr || communicator->rank() == 0;
+  std::unique_ptr<MetricsServer> metrics;
   std::optional<Pipeline> pipeline;
   std::optional<Error> failure;
   try {
     pipeline.emplace(options.config);
+    if (first && !options.metrics.empty() && !options.dry_run)
+      metrics = std::make_unique<MetricsServer>(options.metrics);
   } catch (const Error& error) {
     failure = error;
   }
@@ -107,7 +123,7 @@ int run(const Options& options, const Session& session) {
 
   install_stop_handlers();
   RunOptions run_options = options.run;
-  run_options.progress = !options.no_progress && log::level() <= log::Level::info;
+  if (first) run_options.on_progress = progress_sink(options, metrics.get());
   RunReport report;
   if (communicator != nullptr)
     report = run_distributed(pipeline->plan(), pipeline->inputs(), *communicator, run_options);
@@ -148,7 +164,11 @@ void add_run_command(CLI::App& app, Command& command) {
                   "Other than 0: hand tasks out in another order (no result depends on it)");
   sub->add_flag("--profile", options->run.profile,
                 "Print where the time went, step by step, and write a trace (docs/profile.md)");
-  sub->add_flag("--no-progress", options->no_progress, "No progress lines");
+  sub->add_flag("--no-progress", options->no_progress, "No progress on standard error");
+  sub->add_option(
+         "--metrics", options->metrics,
+         "Serve progress to Prometheus at http://ADDR:PORT/metrics, from rank 0; without ADDR on 127.0.0.1")
+      ->type_name("[ADDR:]PORT");
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
     command.run = [options](const Session& session) { return run(*options, session); };

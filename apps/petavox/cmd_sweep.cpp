@@ -134,7 +134,6 @@ int run(const Options& options) {
     RunOptions run_options;
     run_options.reuse = true;
     run_options.keep_packs = true;
-    run_options.progress = false;
     const RunReport report =
         options.loopback > 0 ? run_loopback(pipeline.plan(), pipeline.inputs(), options.loopback, run_options)
                              : run_serial(pipeline.plan(), pipeline.inputs(), run_options);

@@ -85,7 +85,6 @@ std::vector<Variant> variants_of(const Options& options, Extent own) {
 
 RunReport run_once(const Pipeline& pipeline, int ranks, std::uint64_t schedule_seed) {
   RunOptions options;
-  options.progress = false;
   options.schedule_seed = schedule_seed;
   return ranks > 1 ? run_loopback(pipeline.plan(), pipeline.inputs(), ranks, options)
                    : run_serial(pipeline.plan(), pipeline.inputs(), options);

@@ -83,6 +83,9 @@ int main_without_exceptions(int argc, char** argv) {
   add_sweep_command(app, command);
   add_score_command(app, command);
   add_profile_command(app, command);
+  add_supervise_command(app, command);
+  add_status_command(app, command);
+  add_slurm_command(app, command);
   add_info_command(app, command);
   add_stages_command(app, command);
   add_phantom_command(app, command);

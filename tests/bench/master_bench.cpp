@@ -156,7 +156,6 @@ void echo(Communicator& comm, std::uint32_t generation, int num_steps) {
 void lead(Communicator& comm, const Options& options, const World& world) {
   const OutputRoot root = OutputRoot::create(world.config.output_dir.string());
   RunOptions run;
-  run.progress = false;
   if (prepare_run_directory(*world.plan, root, run)) throw std::runtime_error{"nothing to do"};
   const double memory = private_bytes();
   Master master{*world.plan, root, run};
@@ -207,7 +206,6 @@ void resume(const Options& options) {
   const World world = make_world(options);
   const OutputRoot root = OutputRoot::create(world.config.output_dir.string());
   RunOptions run;
-  run.progress = false;
   if (prepare_run_directory(*world.plan, root, run)) throw std::runtime_error{"nothing to do"};
   write_finished_journal(root, *world.plan);
   for (const char* from : {"journal", "snapshot"}) {

@@ -1,5 +1,9 @@
 #include "petavox/base/log.hpp"
 
+#include <chrono>
+#include <deque>
+#include <mutex>
+
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -15,6 +19,31 @@ spdlog::logger& logger() {
     return made;
   }();
   return *instance;
+}
+
+constexpr std::size_t max_recent = 100;
+
+/// What the functions below share, apart from the logger itself.
+struct Shared {
+  std::mutex mutex;
+  std::string origin, line_start;
+  std::function<void(const Line&)> listener;
+  std::deque<Line> recent;  // while nobody listens
+};
+Shared& shared() {
+  static Shared instance;
+  return instance;
+}
+
+void set_pattern() {
+  const std::string& origin = shared().origin;
+  logger().set_pattern(shared().line_start + "%H:%M:%S " + (origin.empty() ? "" : origin + " ") + "%l: %v");
+}
+
+std::uint64_t unix_time_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 spdlog::level::level_enum to_spdlog(Level level) {
@@ -44,9 +73,57 @@ Level level() {
 }
 
 void set_origin(std::string origin) {
-  logger().set_pattern(origin.empty() ? "%H:%M:%S %l: %v" : "%H:%M:%S " + origin + " %l: %v");
+  const std::lock_guard lock{shared().mutex};
+  shared().origin = std::move(origin);
+  set_pattern();
 }
 
-void write(Level level, std::string_view text) { logger().log(to_spdlog(level), "{}", text); }
+void set_line_start(std::string escape) {
+  const std::lock_guard lock{shared().mutex};
+  shared().line_start = std::move(escape);
+  set_pattern();
+}
+
+bool set_listener(std::function<void(const Line&)> listener) {
+  Shared& all = shared();
+  const std::lock_guard lock{all.mutex};
+  if (listener && all.listener) return false;
+  all.listener = std::move(listener);
+  if (all.listener) {
+    for (const Line& line : all.recent) all.listener(line);
+    all.recent.clear();
+  }
+  return true;
+}
+
+const char* name_of(Level level) noexcept {
+  switch (level) {
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warning:
+      return "warning";
+    case Level::error:
+      return "error";
+    case Level::off:
+      break;
+  }
+  return "off";
+}
+
+void write(Level level, std::string_view text) {
+  if (!logger().should_log(to_spdlog(level))) return;
+  logger().log(to_spdlog(level), "{}", text);
+  Shared& all = shared();
+  const std::lock_guard lock{all.mutex};
+  Line line{level, unix_time_ns(), std::string{text}};
+  if (all.listener) {
+    all.listener(line);
+  } else {
+    if (all.recent.size() == max_recent) all.recent.pop_front();
+    all.recent.push_back(std::move(line));
+  }
+}
 
 }  // namespace petavox::log

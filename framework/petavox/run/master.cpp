@@ -4,11 +4,9 @@
 #include "petavox/run/finish.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace petavox {
 namespace {
@@ -64,6 +62,7 @@ Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& optio
       start_{steady_now()},
       last_commit_{start_},
       last_look_{start_},
+      live_{root, journal_.generation()},
       own_streams_(plan.steps().size()),
       next_stream_{static_cast<std::uint32_t>(plan.num_steps())} {
   std::iota(own_streams_.begin(), own_streams_.end(), 0U);
@@ -173,12 +172,14 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       totals.bytes_read += outcome.bytes_read;
       totals.bytes_written += outcome.bytes_written;
       totals.skipped += skipped ? 1 : 0;
+      ++totals.run;
       ++tasks_run_;
       return;
     }
     case OutcomeKind::failed: {
       const Verdict verdict = scheduler_.failed(worker, task, outcome.attempt, outcome.retryable);
       if (verdict == Verdict::stale) return;
+      ++failed_attempts_;
       journal_.failed(attempt, outcome.text);
       errors_[task] = outcome.text;
       if (verdict == Verdict::quarantined) journal_.quarantined(task, outcome.text);
@@ -230,30 +231,6 @@ std::vector<WorkerId> Master::tick() {
     show_progress(false);
   }
   return given_up;
-}
-
-void Master::show_progress(bool last) {
-  if (!options_.progress) return;
-  const StepCounts counts = scheduler_.counts();
-  if (counts.total == 0) return;
-  const Index resolved = counts.done + counts.quarantined + counts.blocked;
-  const int percent = static_cast<int>(100 * resolved / counts.total);
-  const double elapsed = std::chrono::duration<double>(steady_now() - start_).count();
-  const Index here = resolved - tasks_resumed_;
-  const double rate = elapsed > 0 ? static_cast<double>(here) / elapsed : 0;
-  const double eta = rate > 0 ? static_cast<double>(counts.total - resolved) / rate : 0;
-  const std::string line =
-      fmt::format("{:3d} % | {} of {} tasks | {:.0f}/s | {} running | {} failed | {}", percent, resolved,
-                  counts.total, rate, counts.running, counts.quarantined,
-                  last ? fmt::format("{:.1f} s", elapsed) : fmt::format("{:.0f} s left", eta));
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) {
-    std::fprintf(stderr, "\r\x1b[K%s%s", line.c_str(), last ? "\n" : "");
-    std::fflush(stderr);
-  } else if (last || percent / 10 != progress_percent_ / 10 || progress_percent_ < 0) {
-    log::info(line);
-  }
-  progress_percent_ = percent;
 }
 
 void Master::list_failures(RunReport& report) const {
@@ -341,7 +318,10 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
     report.notes.push_back(trouble);
   }
   // Where the storage has failed, the records stay pending; their tasks run again.
-  if (fatal_.empty()) journal_.commit();
+  if (fatal_.empty()) {
+    journal_.commit();
+    note_end(report.exit_code);
+  }
   report.wall_s = std::chrono::duration<double>(steady_now() - start_).count();
   return report;
 }

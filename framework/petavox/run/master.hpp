@@ -5,6 +5,7 @@
 #include "petavox/base/clock.hpp"
 #include "petavox/io/journal.hpp"
 #include "petavox/io/result_index.hpp"
+#include "petavox/run/progress.hpp"
 #include "petavox/run/run.hpp"
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
@@ -78,7 +79,7 @@ class Master {
   struct StepTotals {
     double seconds = 0;
     std::uint64_t bytes_read = 0, bytes_written = 0;
-    Index skipped = 0;
+    Index run = 0, skipped = 0;
   };
   /// A rank, of a launch, died while it ran the task.
   struct Charge {
@@ -112,7 +113,10 @@ class Master {
   std::optional<TaskId> at_hand(WorkerId worker) const;
   std::vector<WorkerId> give_up_rank(int rank);
   bool silent(int rank) const;
+
+  // master_progress.cpp
   void show_progress(bool last);
+  void note_end(ExitCode code);
 
   const Plan& plan_;
   ShuffledGraph graph_;
@@ -132,6 +136,9 @@ class Master {
   std::map<TaskId, std::string> errors_;           // last error of each task that failed
   std::map<TaskId, std::vector<Charge>> charges_;  // in all launches
   TimePoint start_, last_commit_, last_look_;
+  ProgressMeter meter_;
+  LiveFile live_;
+  std::vector<double> weights_;           // of a task of each step, for the meter
   std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
   Index done_at_snapshot_ = 0;
   std::map<Stream, std::int64_t> streams_;  // that hold results, and the step whose
@@ -140,8 +147,7 @@ class Master {
   std::uint32_t next_stream_ = 0;
   std::vector<Release> releases_;
   bool repairing_ = false;
-  Index tasks_run_ = 0, tasks_resumed_ = 0;
-  int progress_percent_ = -1;
+  Index tasks_run_ = 0, tasks_resumed_ = 0, failed_attempts_ = 0;
   std::string fatal_;
   bool superseded_ = false;
 };

@@ -34,6 +34,7 @@ void Master::give_up_worker(WorkerId worker, TaskId task) {
   const std::string text = fmt::format(
       "{}: rank {} has not answered within its lease of {} s (it hangs, or the lease is too short)",
       plan_.describe(task), rank, plan_.config().lease_s);
+  ++failed_attempts_;
   charge(task, {generation(), static_cast<std::uint32_t>(rank)});
   errors_[task] = text + "; correct the stage, or raise run.lease_s";
   if (scheduler_.lost(worker, task) == Verdict::quarantined) journal_.quarantined(task, errors_[task]);

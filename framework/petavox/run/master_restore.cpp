@@ -4,6 +4,7 @@
 #include "petavox/base/log.hpp"
 #include "petavox/io/snapshot.hpp"
 #include "petavox/run/master.hpp"
+#include "petavox/run/run_record.hpp"
 
 #include <algorithm>
 #include <set>
@@ -11,6 +12,20 @@
 #include <fmt/format.h>
 
 namespace petavox {
+namespace {
+
+std::vector<Hash128> fingerprints_of(const Plan& plan) {
+  std::vector<Hash128> all;
+  for (const StepPlan& step : plan.steps()) all.push_back(step.fingerprint);
+  return all;
+}
+
+Index distinct(std::vector<std::uint32_t> workers) {
+  std::sort(workers.begin(), workers.end());
+  return std::unique(workers.begin(), workers.end()) - workers.begin();
+}
+
+}  // namespace
 
 /// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
 class Master::Restorer final : public JournalVisitor {
@@ -41,10 +56,7 @@ class Master::Restorer final : public JournalVisitor {
   }
 
   bool generation(std::uint32_t, const JournalHeader& header) override {
-    steps_.assign(header.steps.size(), -1);
-    for (std::size_t i = 0; i < header.steps.size(); ++i)
-      for (std::size_t j = 0; j < plan_.steps().size(); ++j)
-        if (header.steps[i] == plan_.steps()[j].fingerprint) steps_[i] = static_cast<std::int64_t>(j);
+    steps_ = match_steps(header.steps, fingerprints_of(plan_));
     return true;
   }
   void done(const DoneRecord& record, std::string_view) override {
@@ -242,14 +254,12 @@ void Master::blame_the_dead() {
   for (const RunningFile& file : report.files) {
     const auto header = read_journal_header(root_, file.generation);
     if (!header) continue;
+    const std::vector<std::int64_t> steps = match_steps(header->steps, fingerprints_of(plan_));
     for (const RunningSlot& slot : file.slots) {
       if (slot.state != SlotState::running) continue;
-      // The step numbers of that launch, as this plan has them.
       TaskId task{-1, slot.task.index};
-      if (slot.task.step >= 0 && slot.task.step < static_cast<std::int64_t>(header->steps.size()))
-        for (std::size_t j = 0; j < plan_.steps().size(); ++j)
-          if (plan_.steps()[j].fingerprint == header->steps[static_cast<std::size_t>(slot.task.step)])
-            task.step = static_cast<std::int64_t>(j);
+      if (slot.task.step >= 0 && slot.task.step < static_cast<std::int64_t>(steps.size()))
+        task.step = steps[static_cast<std::size_t>(slot.task.step)];
       if (task.step < 0 || task.index < 0 || task.index >= plan_.num_tasks(static_cast<int>(task.step)))
         continue;
       if (scheduler_.state(task) == TaskState::done) continue;

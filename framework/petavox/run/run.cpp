@@ -4,6 +4,7 @@
 
 #include "petavox/comm/loopback.hpp"
 #include "petavox/run/dispatcher.hpp"
+#include "petavox/run/rank_log.hpp"
 #include "petavox/run/run_directory.hpp"
 
 namespace petavox {
@@ -52,6 +53,7 @@ RunReport lead(const Plan& plan, const InputSet& inputs, Communicator& comm, con
     announce(comm, {static_cast<std::int64_t>(exit_code_of(error.code())), 0, 0, 0, {}});
     throw;
   }
+  const RankLog log{root, master->generation(), master_rank};
   announce(comm, {0, 1, master->generation(), plan.config().threads, plan.fingerprint()});
   auto place = std::make_unique<Workplace>(plan, inputs, root, master->generation(), master_rank,
                                            plan.config().threads, options.profile);
@@ -80,6 +82,7 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
   const OutputRoot root = OutputRoot::create(plan.config().output_dir.string());
   if (auto finished = prepare_run_directory(plan, root, options)) return *finished;
   Master master{plan, root, options};
+  const RankLog log{root, master.generation(), master_rank};
   constexpr WorkerId me{master_rank};
   {
     Workplace place{plan, inputs, root, master.generation(), master_rank, 1, options.profile};
@@ -121,6 +124,7 @@ RunReport run_distributed(const Plan& plan, const InputSet& inputs, Communicator
             " has another plan than rank 0 (the config, run.threads or an input differs between hosts); "
             "use one shared file system"};
   const OutputRoot root = OutputRoot::open(plan.config().output_dir.string());
+  const RankLog log{root, static_cast<std::uint32_t>(opening.generation), comm.rank()};
   auto place = std::make_unique<Workplace>(plan, inputs, root, static_cast<std::uint32_t>(opening.generation),
                                            comm.rank(), plan.config().threads, options.profile);
   if (place->threads == 1) {

@@ -5,6 +5,7 @@
 
 #include "petavox/comm/communicator.hpp"
 #include "petavox/run/inputs.hpp"
+#include "petavox/run/progress.hpp"
 
 #include <functional>
 #include <string>
@@ -16,10 +17,11 @@ struct RunOptions {
   bool reuse = false;               ///< keep unchanged stages of an output made from another config
   bool retry_quarantined = false;   ///< give tasks that killed their workers another chance
   bool keep_packs = false;          ///< keep all intermediates, whatever the config says
-  bool progress = true;             ///< progress lines on standard error
   bool profile = false;             ///< every thread writes down what it does: see profile.hpp
   bool master_works = true;         ///< the master rank computes too where ranks are few
   std::uint64_t schedule_seed = 0;  ///< other than 0: shuffles the order of tasks (for `verify`)
+  /// Called by the master about once a second, and when the launch is over; must be quick.
+  std::function<void(const Progress&)> on_progress;
 };
 
 struct VolumeReport {

@@ -5,6 +5,7 @@
 #include "petavox/io/journal.hpp"
 #include "petavox/run/finish.hpp"
 #include "petavox/run/master.hpp"
+#include "petavox/run/run_record.hpp"
 
 #include <map>
 
@@ -166,6 +167,7 @@ std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoo
       root.make_directories(shard_directory(plan.volume(step.reads.front().volume).name));
   root.remove("COMPLETE");
   root.atomically_replace("plan.txt", bytes_of(now));
+  write_run_record(root, plan);
   root.atomically_replace("run.yaml", bytes_of(plan.config().source_text));
   return std::nullopt;
 }

@@ -171,6 +171,7 @@ Verdict Scheduler::released(WorkerId worker, TaskId task, int attempt) {
 void Scheduler::invalidated(TaskId task) { impl_->invalidated(task); }
 void Scheduler::renew(WorkerId worker, Instant now) { impl_->renew(worker, now); }
 std::vector<std::pair<WorkerId, TaskId>> Scheduler::expired(Instant now) { return impl_->expired(now); }
+std::optional<Scheduler::Oldest> Scheduler::oldest(Instant now) const { return impl_->oldest(now); }
 bool Scheduler::finished() const { return impl_->finished(); }
 bool Scheduler::idle() const { return impl_->idle(); }
 bool Scheduler::searching() const { return impl_->searching(); }

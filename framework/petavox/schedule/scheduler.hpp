@@ -141,6 +141,15 @@ class Scheduler {
   /// What the worker runs: the first of the tasks that it holds.
   std::optional<TaskId> running(WorkerId worker) const;
 
+  /// The worker that has been at the first of its tasks for longest, by its last sign of life; nothing if
+  /// none has any.
+  struct Oldest {
+    WorkerId worker;
+    TaskId task;
+    Instant age{};
+  };
+  std::optional<Oldest> oldest(Instant now) const;
+
   // ---- questions ----
 
   /// Every task is done, quarantined or blocked.

@@ -311,6 +311,16 @@ std::optional<TaskId> Scheduler::Impl::running(WorkerId id) const {
   return found->second.held.front().task;
 }
 
+std::optional<Scheduler::Oldest> Scheduler::Impl::oldest(Instant now) const {
+  std::optional<Scheduler::Oldest> found;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.held.empty()) continue;
+    const Instant age = worker.first_moved ? Instant{0} : now - worker.first_since;
+    if (!found || age > found->age) found = Scheduler::Oldest{id, worker.held.front().task, age};
+  }
+  return found;
+}
+
 bool Scheduler::Impl::stalled() {
   start();
   if (finished() || workers_.empty() || executions_ > 0 || num_ready_ > 0 || searching()) return false;

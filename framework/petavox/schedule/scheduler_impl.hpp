@@ -116,6 +116,7 @@ class Scheduler::Impl {
   void renew(WorkerId id, Instant now);
   std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
   std::optional<TaskId> running(WorkerId id) const;
+  std::optional<Scheduler::Oldest> oldest(Instant now) const;
   bool searching() const;
   bool stalled();
 

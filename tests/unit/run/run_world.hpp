@@ -29,7 +29,6 @@ class Lent final : public Volume {
 
 inline RunOptions quiet(std::uint64_t schedule_seed = 0) {
   RunOptions options;
-  options.progress = false;
   options.schedule_seed = schedule_seed;
   return options;
 }

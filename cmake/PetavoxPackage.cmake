@@ -1,0 +1,16 @@
+# `cpack` in the build directory makes a Debian package. Its dependencies are those of the program and the libraries,
+# as dpkg-shlibdeps finds them, and what starts ranks.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME petavox)
+set(CPACK_PACKAGE_VENDOR petavox)
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "from an electron-microscopy volume to a segmentation, on any number of MPI ranks")
+set(CPACK_PACKAGE_CONTACT "petavox <petavox@localhost>")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS openmpi-bin)
+include(CPack)
