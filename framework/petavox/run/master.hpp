@@ -7,6 +7,7 @@
 #include "petavox/run/run.hpp"
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
+#include "petavox/run/usage.hpp"
 #include "petavox/schedule/scheduler.hpp"
 
 #include <chrono>
@@ -103,6 +104,7 @@ class Master {
   std::vector<WorkerId> give_up_rank(int rank);
   bool silent(int rank) const;
   void show_progress(bool last);
+  void note_usage(bool last);
 
   const Plan& plan_;
   ShuffledGraph graph_;
@@ -124,6 +126,8 @@ class Master {
   std::chrono::steady_clock::time_point start_, last_commit_, last_look_, last_progress_;
   std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
   Index done_at_snapshot_ = 0;
+  Usage usage_;  // of this launch so far
+  std::uint64_t last_usage_ms_ = 0;
   std::map<Stream, std::int64_t> streams_;  // that hold results, and the step whose
   std::set<Stream> collected_;              // whose packs were deleted, or may be at any time
   std::vector<std::uint32_t> own_streams_;  // of each step: where this launch puts results

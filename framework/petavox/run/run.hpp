@@ -19,6 +19,7 @@ struct RunOptions {
   bool progress = true;             ///< progress lines on standard error
   bool profile = false;             ///< every thread writes down what it does: see profile.hpp
   bool master_works = true;         ///< the master rank computes too where ranks are few
+  std::string prediction;           ///< what `plan` said, as JSON: kept as prediction.json for the report
   std::uint64_t schedule_seed = 0;  ///< other than 0: shuffles the order of tasks (for `verify`)
 };
 
