@@ -9,6 +9,7 @@
 #include "apps/petavox/plan_text.hpp"
 #include "apps/petavox/profile_text.hpp"
 #include "apps/petavox/progress_view.hpp"
+#include "apps/petavox/report_page.hpp"
 #include "apps/petavox/run_report.hpp"
 #include "apps/petavox/setup.hpp"
 
@@ -44,6 +45,7 @@ struct Options {
   bool serial = false, dry_run = false, json = false, no_progress = false;
   int loopback = 0;
   std::string metrics;
+  std::string costs;
 };
 
 /// What rank 0 found, for all: so that one fault of the user is reported once.
@@ -95,8 +97,10 @@ int run(const Options& options, const Session& session) {
   const bool first = communicator == nullptr || communicator->rank() == 0;
   std::unique_ptr<MetricsServer> metrics;
   std::optional<Pipeline> pipeline;
+  std::optional<Costs> costs;
   std::optional<Error> failure;
   try {
+    if (!options.costs.empty()) costs = read_costs(options.costs);
     pipeline.emplace(options.config);
     if (first && !options.metrics.empty() && !options.dry_run)
       metrics = std::make_unique<MetricsServer>(options.metrics);
@@ -114,16 +118,20 @@ int run(const Options& options, const Session& session) {
   }
   if (first)
     for (const std::string& note : pipeline->notes()) log::info(note);
+  Machine machine;
+  machine.ranks = communicator != nullptr ? communicator->size() : std::max(1, options.loopback);
   if (options.dry_run) {
-    const int ranks = communicator != nullptr ? communicator->size() : std::max(1, options.loopback);
     if (first)
-      std::cout << (options.json ? plan_json(*pipeline, ranks) : plan_text(*pipeline, ranks)) << std::flush;
+      std::cout << (options.json ? plan_json(*pipeline, machine, costs)
+                                 : plan_text(*pipeline, machine, costs))
+                << std::flush;
     return 0;
   }
 
   install_stop_handlers();
   RunOptions run_options = options.run;
   if (first) run_options.on_progress = progress_sink(options, metrics.get());
+  if (first) run_options.prediction = plan_json(*pipeline, machine, costs);
   RunReport report;
   if (communicator != nullptr)
     report = run_distributed(pipeline->plan(), pipeline->inputs(), *communicator, run_options);
@@ -133,6 +141,7 @@ int run(const Options& options, const Session& session) {
     report = run_serial(pipeline->plan(), pipeline->inputs(), run_options);
   if (first) {
     log_failures(report);
+    write_report(OutputRoot::open(report.output_dir), pipeline->inputs(), report.complete);
     std::string profile;
     if (options.run.profile) profile = profile_of(report.output_dir, options.json);
     std::cout << (options.json ? report_json(report, profile) : profile + report_text(report)) << std::flush;
@@ -164,6 +173,9 @@ void add_run_command(CLI::App& app, Command& command) {
                   "Other than 0: hand tasks out in another order (no result depends on it)");
   sub->add_flag("--profile", options->run.profile,
                 "Print where the time went, step by step, and write a trace (docs/profile.md)");
+  sub->add_option("--costs", options->costs,
+                  "Costs that `petavox calibrate` measured: the report says what was planned")
+      ->type_name("FILE");
   sub->add_flag("--no-progress", options->no_progress, "No progress on standard error");
   sub->add_option(
          "--metrics", options->metrics,

@@ -31,8 +31,11 @@ struct Command {
 // Each adds its subcommand to `app`; its callback fills in `command`.
 void add_run_command(CLI::App& app, Command& command);
 void add_plan_command(CLI::App& app, Command& command);
+void add_calibrate_command(CLI::App& app, Command& command);
+void add_simulate_command(CLI::App& app, Command& command);
 void add_verify_command(CLI::App& app, Command& command);
 void add_sweep_command(CLI::App& app, Command& command);
+void add_report_command(CLI::App& app, Command& command);
 void add_profile_command(CLI::App& app, Command& command);
 void add_supervise_command(CLI::App& app, Command& command);
 void add_status_command(CLI::App& app, Command& command);

@@ -79,9 +79,12 @@ int main_without_exceptions(int argc, char** argv) {
   app.add_flag("-v,--verbose", verbose, "Log more");
   add_run_command(app, command);
   add_plan_command(app, command);
+  add_calibrate_command(app, command);
+  add_simulate_command(app, command);
   add_verify_command(app, command);
   add_sweep_command(app, command);
   add_score_command(app, command);
+  add_report_command(app, command);
   add_profile_command(app, command);
   add_supervise_command(app, command);
   add_status_command(app, command);

@@ -1,9 +1,15 @@
 #include "apps/petavox/plan_text.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
+#include "petavox/io/image_stack.hpp"
+#include "petavox/io/tile_list.hpp"
 
+#include "apps/petavox/bytes_text.hpp"
+#include "apps/petavox/svg.hpp"
+
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -23,7 +29,7 @@ double base_bytes() {
 
 struct Totals {
   Index tasks = 0, steps = 0, blocks = 0, shards = 0, volumes = 0;
-  double read = 0, core = 0, written = 0, base = 0;
+  double read = 0, core = 0, written = 0, base = 0, worker = 0;
 };
 
 Totals totals_of(const Pipeline& pipeline) {
@@ -40,7 +46,15 @@ Totals totals_of(const Pipeline& pipeline) {
     }
   }
   totals.blocks = Tiling{pipeline.plan().inputs().front().domain, pipeline.config().block_shape}.count();
+  const RunConfig& config = pipeline.config();
+  // A phantom is set up when it is first read.
+  for (std::size_t i = 0; i < config.inputs.size(); ++i)
+    if (config.inputs[i].phantom) {
+      const Coord first = pipeline.plan().inputs()[i].domain.begin;
+      static_cast<void>(pipeline.inputs().read(static_cast<int>(i), Box::from(first, Extent::cube(1))));
+    }
   totals.base = base_bytes();
+  totals.worker = pipeline.plan().worker_bytes() + input_cache_bytes(pipeline);
   return totals;
 }
 
@@ -52,10 +66,58 @@ Index files_of(const Totals& totals, int ranks, int threads) {
 
 double halo_overhead(const Totals& totals) { return totals.core > 0 ? totals.read / totals.core - 1 : 0; }
 
+std::string estimate_text(const Plan& plan, const Costs& costs, const Machine& machine) {
+  const Estimate e = estimate(plan, costs, machine);
+  std::string out = fmt::format("\n{:<32} {:>10} {:>12} {:>12}\n", "step (costs of " + costs.host + ")",
+                                "CPU", "from disk", "to disk");
+  for (std::size_t i = 0; i < e.steps.size(); ++i)
+    out += fmt::format("{:<32} {:>10} {:>12} {:>12}\n", plan.step(static_cast<int>(i)).name,
+                       seconds_text(e.steps[i].cpu_s), bytes_text(e.steps[i].stored_read),
+                       bytes_text(e.steps[i].stored_written));
+  const double bytes = e.stored_read + e.stored_written;
+  out += fmt::format("\n{:<24} {} ({})\n", "time", seconds_text(e.seconds),
+                     e.simulated ? "simulated: the scheduler was run on this plan"
+                                 : "work divided by workers; see `petavox simulate`");
+  out += fmt::format("{:<24} {:.3g}\n", "core-hours", e.core_hours);
+  out += fmt::format("{:<24} {} from disk, {} to disk\n", "stored bytes", bytes_text(e.stored_read),
+                     bytes_text(e.stored_written));
+  out += fmt::format("{:<24} {}/s on average; the disk is busy {:.0f} % of the time\n", "bandwidth",
+                     bytes_text(bytes / e.seconds), 100 * e.disk_share);
+  if (costs.block_shape != plan.config().block_shape)
+    out += fmt::format("note: the costs were measured with blocks of {}\n", to_string(costs.block_shape));
+  for (const std::string& step : e.missing)
+    out += fmt::format("note: the costs do not have {}; it is counted as nothing\n", step);
+  return out;
+}
+
 }  // namespace
 
-std::string plan_text(const Pipeline& pipeline, int ranks) {
+double input_cache_bytes(const Pipeline& pipeline) {
+  constexpr double mib = 1 << 20;
+  double sum = 0;
+  std::set<std::string> counted;  // inputs of one phantom or list of tiles share what they keep
+  for (std::size_t i = 0; i < pipeline.config().inputs.size(); ++i) {
+    const InputSpec& spec = pipeline.config().inputs[i];
+    const InputInfo& info = pipeline.plan().inputs()[i];
+    const auto voxels = static_cast<double>(info.domain.voxels());
+    const double bytes = voxels * static_cast<double>(size_of(info.dtype)) * info.channels;
+    if (spec.phantom) {
+      PhantomSource source = *spec.phantom;
+      source.volume = "";
+      // A piece holds image, labels and types.
+      if (counted.insert(to_string(source)).second) sum += std::min(48 * mib, 10 * voxels);
+    } else if (is_tile_list(spec.path)) {
+      if (counted.insert(spec.path.string()).second) sum += 256 * mib;
+    } else {
+      sum += std::min(bytes, (is_image_stack(spec.path) ? 256 : 64) * mib);
+    }
+  }
+  return sum;
+}
+
+std::string plan_text(const Pipeline& pipeline, const Machine& machine, const std::optional<Costs>& costs) {
   const Plan& plan = pipeline.plan();
+  const int ranks = machine.ranks;
   const Totals totals = totals_of(pipeline);
   std::string out;
   out += fmt::format("plan {}\n", to_hex(plan.fingerprint()));
@@ -83,15 +145,19 @@ std::string plan_text(const Pipeline& pipeline, int ranks) {
                      files_of(totals, ranks, plan.config().threads), ranks);
   const int threads = plan.config().threads;
   out += fmt::format("{:<24} {} + {} of program and libraries{}\n", "peak of a worker",
-                     bytes_text(plan.worker_bytes()), bytes_text(totals.base),
+                     bytes_text(totals.worker), bytes_text(totals.base),
                      threads > 1 ? fmt::format(" ({} threads)", threads) : "");
   out += fmt::format("{:<24} {} + {} of program and libraries\n", "peak of the master",
                      bytes_text(plan.master_bytes()), bytes_text(totals.base));
+  if (costs) out += estimate_text(plan, *costs, machine);
   return out;
 }
 
-std::string plan_json(const Pipeline& pipeline, int ranks) {
+std::string plan_json(const Pipeline& pipeline, const Machine& machine, const std::optional<Costs>& costs) {
   const Plan& plan = pipeline.plan();
+  const int ranks = machine.ranks;
+  std::optional<Estimate> estimated;
+  if (costs) estimated = estimate(plan, *costs, machine);
   const Totals totals = totals_of(pipeline);
   Json json;
   json["plan"] = to_hex(plan.fingerprint());
@@ -103,7 +169,19 @@ std::string plan_json(const Pipeline& pipeline, int ranks) {
   json["bytes_written"] = std::round(totals.written);
   json["halo_overhead"] = halo_overhead(totals);
   json["files"] = files_of(totals, ranks, plan.config().threads);
-  json["worker_bytes"] = std::round(plan.worker_bytes());
+  json["final_files"] = totals.shards + totals.volumes + 8;
+  if (estimated) {
+    json["seconds"] = estimated->seconds;
+    json["simulated"] = estimated->simulated;
+    json["cpu_s"] = estimated->cpu_s;
+    json["core_hours"] = estimated->core_hours;
+    json["stored_read_bytes"] = std::round(estimated->stored_read);
+    json["stored_written_bytes"] = std::round(estimated->stored_written);
+    json["bandwidth_bytes_s"] =
+        std::round((estimated->stored_read + estimated->stored_written) / estimated->seconds);
+    json["costs_missing"] = estimated->missing;
+  }
+  json["worker_bytes"] = std::round(totals.worker);
   json["master_bytes"] = std::round(plan.master_bytes());
   json["base_bytes"] = totals.base;
   json["inputs"] = Json::array();
@@ -122,14 +200,25 @@ std::string plan_json(const Pipeline& pipeline, int ranks) {
                                {"channels", volume.channels},
                                {"final", volume.final}});
   json["steps"] = Json::array();
-  for (const StepCost& cost : plan.costs())
+  int number = 0;
+  for (const StepCost& cost : plan.costs()) {
+    const StepPlan& step = plan.step(number++);
+    const Extent grid = step.tiling.grid();
     json["steps"].push_back({{"name", cost.name},
                              {"kind", name_of(cost.kind)},
                              {"tasks", cost.tasks},
                              {"bytes_read", std::round(cost.bytes_read)},
                              {"bytes_core", std::round(cost.bytes_core)},
                              {"bytes_written", std::round(cost.bytes_written)},
-                             {"peak_task_bytes", std::round(cost.peak_task_bytes)}});
+                             {"peak_task_bytes", std::round(cost.peak_task_bytes)},
+                             {"grid", {grid.z, grid.y, grid.x}},
+                             {"fingerprint", to_hex(step.fingerprint)}});
+    if (!estimated) continue;
+    const StepEstimate& e = estimated->steps[static_cast<std::size_t>(number - 1)];
+    json["steps"].back()["seconds"] = e.cpu_s;
+    json["steps"].back()["stored_read_bytes"] = std::round(e.stored_read);
+    json["steps"].back()["stored_bytes"] = std::round(e.stored_written);
+  }
   json["notes"] = pipeline.notes();
   return json.dump() + "\n";
 }

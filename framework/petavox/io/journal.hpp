@@ -40,7 +40,7 @@ struct DoneRecord {
   DigestSum digest;
   std::uint64_t nanoseconds = 0;  ///< that the attempt took
   std::uint32_t flags = 0;
-  std::uint32_t reserved = 0;  ///< 0
+  std::uint32_t end_ms = 0;  ///< when it was reported, since the time in the header; 0 in old journals
   friend constexpr bool operator==(const DoneRecord&, const DoneRecord&) = default;
 };
 static_assert(sizeof(DoneRecord) == 88, "stored as it is");

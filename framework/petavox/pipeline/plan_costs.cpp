@@ -107,9 +107,14 @@ std::vector<StepCost> Plan::costs() const {
 }
 
 double Plan::worker_bytes() const {
-  double peak = 0;
-  for (const StepCost& cost : costs()) peak = std::max(peak, cost.peak_task_bytes);
-  return peak * config_.threads + static_cast<double>(config_.memory_chunk_cache_bytes);
+  double peak = 0, intermediates = 0;
+  for (const StepCost& cost : costs()) {
+    peak = std::max(peak, cost.peak_task_bytes);
+    if (cost.kind != StepKind::store) intermediates += cost.bytes_written;
+  }
+  // The cache holds no more than there is.
+  return peak * config_.threads +
+         std::min(intermediates, static_cast<double>(config_.memory_chunk_cache_bytes));
 }
 
 double Plan::master_bytes() const {

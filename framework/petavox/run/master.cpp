@@ -63,6 +63,7 @@ Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& optio
       last_commit_{start_},
       last_look_{start_},
       live_{root, journal_.generation()},
+      usage_{plan.num_steps()},
       own_streams_(plan.steps().size()),
       next_stream_{static_cast<std::uint32_t>(plan.num_steps())} {
   std::iota(own_streams_.begin(), own_streams_.end(), 0U);
@@ -163,6 +164,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       record.location = outcome.location;
       record.digest = outcome.digest;
       record.nanoseconds = outcome.nanoseconds;
+      record.end_ms = static_cast<std::uint32_t>(now().count() / 1000);
       record.flags = skipped ? done_skipped : 0;
       journal_.done(record, skipped ? outcome.text : std::string{});
       index_.put(task, {record.location, record.flags});
@@ -173,6 +175,8 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       totals.bytes_written += outcome.bytes_written;
       totals.skipped += skipped ? 1 : 0;
       ++totals.run;
+      usage_.add(task.step, outcome.nanoseconds, outcome.cpu_ns, outcome.bytes_read, outcome.bytes_written,
+                 outcome.peak_bytes);
       ++tasks_run_;
       return;
     }
@@ -229,6 +233,7 @@ std::vector<WorkerId> Master::tick() {
       }
     }
     show_progress(false);
+    note_usage(false);
   }
   return given_up;
 }
@@ -253,8 +258,18 @@ void Master::list_failures(RunReport& report) const {
   }
 }
 
+// What a report needs beside the tasks themselves. Ever more seldom: a week adds a thousand notes.
+void Master::note_usage(bool last) {
+  const auto ms = static_cast<std::uint64_t>(now().count() / 1000);
+  if (!last && ms - last_usage_ms_ < std::max<std::uint64_t>(1000, ms / 100)) return;
+  last_usage_ms_ = ms;
+  usage_.elapsed_ms = ms;
+  journal_.note(to_note(usage_));
+}
+
 RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
   try {
+    note_usage(true);
     commit();
   } catch (const Error& error) {
     if (fatal_.empty()) fatal_ = error.what();

@@ -9,6 +9,7 @@
 #include "petavox/run/run.hpp"
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
+#include "petavox/run/usage.hpp"
 #include "petavox/schedule/scheduler.hpp"
 
 #include <functional>
@@ -117,6 +118,7 @@ class Master {
   // master_progress.cpp
   void show_progress(bool last);
   void note_end(ExitCode code);
+  void note_usage(bool last);
 
   const Plan& plan_;
   ShuffledGraph graph_;
@@ -141,6 +143,8 @@ class Master {
   std::vector<double> weights_;           // of a task of each step, for the meter
   std::vector<JournalPosition> covered_;  // of the journals of earlier launches, by restore()
   Index done_at_snapshot_ = 0;
+  Usage usage_;  // of this launch so far
+  std::uint64_t last_usage_ms_ = 0;
   std::map<Stream, std::int64_t> streams_;  // that hold results, and the step whose
   std::set<Stream> collected_;              // whose packs were deleted, or may be at any time
   std::vector<std::uint32_t> own_streams_;  // of each step: where this launch puts results

@@ -19,6 +19,7 @@ struct RunOptions {
   bool keep_packs = false;          ///< keep all intermediates, whatever the config says
   bool profile = false;             ///< every thread writes down what it does: see profile.hpp
   bool master_works = true;         ///< the master rank computes too where ranks are few
+  std::string prediction;           ///< what `plan` said, as JSON: kept as prediction.json for the report
   std::uint64_t schedule_seed = 0;  ///< other than 0: shuffles the order of tasks (for `verify`)
   /// Called by the master about once a second, and when the launch is over; must be quick.
   std::function<void(const Progress&)> on_progress;

@@ -169,6 +169,7 @@ std::optional<RunReport> prepare_run_directory(const Plan& plan, const OutputRoo
   root.atomically_replace("plan.txt", bytes_of(now));
   write_run_record(root, plan);
   root.atomically_replace("run.yaml", bytes_of(plan.config().source_text));
+  if (!options.prediction.empty()) root.atomically_replace("prediction.json", bytes_of(options.prediction));
   return std::nullopt;
 }
 

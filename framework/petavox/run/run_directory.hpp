@@ -2,6 +2,7 @@
 // What is in a run directory: opening finished volumes, and the files that tell a run from another.
 //   run.yaml           the configuration, as it was run
 //   plan.txt           fingerprint and canonical parameters of the plan
+//   prediction.json    its steps, and what `petavox plan` said of them before the run
 //   journal/ packs/ index/ running/ scratch/   the work in progress
 //   volumes/<name>.h5  each final volume as one array (a virtual dataset over volumes/<name>.shards/)
 //   reports/<name>.json summaries (scores)

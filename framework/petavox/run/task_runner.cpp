@@ -6,9 +6,11 @@
 #include "petavox/run/step_block.hpp"
 
 #include <chrono>
+#include <ctime>
 #include <numeric>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 namespace petavox {
 namespace {
@@ -23,6 +25,18 @@ class StorageFailure : public Error {
  public:
   explicit StorageFailure(const Error& error) : Error{error.code(), error.what(), error.retryable()} {}
 };
+
+std::uint64_t thread_cpu_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t process_peak_bytes() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
 
 }  // namespace
 
@@ -142,6 +156,7 @@ TaskOutcome TaskRunner::attempt(const Work& work) {
   outcome.task = work.task;
   outcome.attempt = work.attempt;
   const auto start = std::chrono::steady_clock::now();
+  const std::uint64_t cpu_start = thread_cpu_ns();
   slots_.start(slot_, work.task, static_cast<std::uint32_t>(work.attempt));
   const auto fail = [&](OutcomeKind kind, const std::string& text, bool retryable) {
     outcome.kind = kind;
@@ -182,6 +197,8 @@ TaskOutcome TaskRunner::attempt(const Work& work) {
   slots_.finish(slot_);
   outcome.nanoseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
+  outcome.cpu_ns = thread_cpu_ns() - cpu_start;
+  outcome.peak_bytes = process_peak_bytes();
   return outcome;
 }
 

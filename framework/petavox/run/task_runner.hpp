@@ -34,6 +34,8 @@ struct TaskOutcome {
   Location location;
   DigestSum digest;  ///< of a store task
   std::uint64_t nanoseconds = 0, bytes_read = 0, bytes_written = 0;
+  std::uint64_t cpu_ns = 0;      ///< of the thread
+  std::uint64_t peak_bytes = 0;  ///< of the process since its start
   TaskId culprit;
   std::string text;  ///< reason or error
 };

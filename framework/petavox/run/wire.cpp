@@ -20,11 +20,11 @@ struct OutcomeHead {
   TaskId task;
   Location location;
   DigestSum digest;
-  std::uint64_t nanoseconds, bytes_read, bytes_written;
+  std::uint64_t nanoseconds, bytes_read, bytes_written, cpu_ns, peak_bytes;
   std::int32_t attempt;
   std::uint16_t kind, retryable;
 };
-static_assert(sizeof(WorkHead) == 24 && sizeof(WorkInput) == 56 && sizeof(OutcomeHead) == 96);
+static_assert(sizeof(WorkHead) == 24 && sizeof(WorkInput) == 56 && sizeof(OutcomeHead) == 112);
 
 /// A count that a message claims, if it can be true.
 std::size_t get_count(const ByteReader& in, std::uint64_t count, std::size_t least_bytes) {
@@ -67,9 +67,9 @@ Bytes encode(const std::vector<TaskOutcome>& list) {
   ByteWriter out;
   out.put(static_cast<std::uint64_t>(list.size()));
   for (const TaskOutcome& o : list) {
-    out.put(OutcomeHead{o.task, o.location, o.digest, o.nanoseconds, o.bytes_read, o.bytes_written,
-                        static_cast<std::int32_t>(o.attempt), static_cast<std::uint16_t>(o.kind),
-                        static_cast<std::uint16_t>(o.retryable ? 1 : 0)});
+    out.put(OutcomeHead{o.task, o.location, o.digest, o.nanoseconds, o.bytes_read, o.bytes_written, o.cpu_ns,
+                        o.peak_bytes, static_cast<std::int32_t>(o.attempt),
+                        static_cast<std::uint16_t>(o.kind), static_cast<std::uint16_t>(o.retryable ? 1 : 0)});
     if (o.kind == OutcomeKind::done) continue;
     out.put(o.culprit);
     out.put_text(o.text);
@@ -94,6 +94,8 @@ std::vector<TaskOutcome> decode_outcomes(std::span<const std::byte> bytes) {
     o.nanoseconds = head.nanoseconds;
     o.bytes_read = head.bytes_read;
     o.bytes_written = head.bytes_written;
+    o.cpu_ns = head.cpu_ns;
+    o.peak_bytes = head.peak_bytes;
     if (o.kind == OutcomeKind::done) continue;
     o.culprit = in.get<TaskId>();
     o.text = in.get_text();

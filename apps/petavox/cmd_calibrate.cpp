@@ -1,0 +1,170 @@
+// petavox calibrate: what the steps of a configuration cost on this machine, from a few of its blocks.
+
+#include "petavox/base/log.hpp"
+#include "petavox/io/process_identity.hpp"
+#include "petavox/run/profile.hpp"
+#include "petavox/run/run.hpp"
+#include "petavox/run/run_history.hpp"
+
+#include "apps/petavox/bytes_text.hpp"
+#include "apps/petavox/command.hpp"
+#include "apps/petavox/costs.hpp"
+#include "apps/petavox/scratch_dir.hpp"
+#include "apps/petavox/setup.hpp"
+#include "apps/petavox/svg.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+namespace petavox::app {
+namespace {
+
+constexpr const char* footer =
+    "Runs the configuration on a box of whole blocks in the middle of its input, with one thread, in a "
+    "directory that is\n"
+    "removed afterwards, and writes what each step took for a voxel. `plan`, `run` and `simulate` read it "
+    "with "
+    "--costs.\n"
+    "Run it on a machine of the kind that will do the work, with the blocks that you will use.\n"
+    "\n"
+    "Examples:\n"
+    "  petavox calibrate configs/fib25.yaml --out costs.json\n"
+    "  petavox plan configs/fib25.yaml --costs costs.json --ranks 64\n"
+    "  petavox calibrate my.yaml --sample 1,2,2 --at 0.2,0.5,0.5 --out costs.json";
+
+struct Options {
+  ConfigOptions config;
+  std::string out = "costs.json";
+  std::vector<Index> sample{2, 2, 2};
+  std::vector<double> at{0.5, 0.5, 0.5};
+};
+
+/// Whole blocks round the place `at`.
+Box sample_box(const Options& options, const Plan& plan, Extent block_shape) {
+  const Tiling tiling{plan.inputs().front().domain, block_shape};
+  Coord low, high;
+  for (int axis = 0; axis < 3; ++axis) {
+    const auto i = static_cast<std::size_t>(axis);
+    const Index grid = tiling.grid()[axis], count = std::min(grid, options.sample[i]);
+    low[axis] = std::clamp<Index>(
+        std::llround(options.at[i] * static_cast<double>(grid) - static_cast<double>(count) / 2), 0,
+        grid - count);
+    high[axis] = low[axis] + count;
+  }
+  return tiling.covered({low, high});
+}
+
+/// Bytes a second that this disk takes, synced.
+double disk_bytes_s(const OutputRoot& root) {
+  constexpr std::size_t piece = std::size_t{8} << 20, pieces = 16;
+  Bytes bytes(piece);
+  // Not zeros: some file systems store none.
+  for (std::size_t i = 0; i < piece; i += 8) {
+    const std::uint64_t noise = mix64(i);
+    std::memcpy(bytes.data() + i, &noise, sizeof noise);
+  }
+  File file = root.create_new("disk_speed");
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < pieces; ++i) file.write_all_at(bytes, i * piece);
+  file.sync();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  root.remove("disk_speed");
+  return static_cast<double>(piece * pieces) / seconds;
+}
+
+Costs costs_of(const Pipeline& sample, const RunReport& report) {
+  const OutputRoot root = OutputRoot::open(report.output_dir);
+  const Plan& plan = sample.plan();
+  const Profile profile = read_profile(root);
+  std::vector<StepShape> shapes;
+  for (const StepPlan& step : plan.steps()) shapes.push_back({step.fingerprint, {0, 0, 0}});
+  const RunHistory history = read_history(root, shapes);
+  Costs costs;
+  costs.host = this_process().host;
+  costs.block_shape = sample.config().block_shape;
+  double tasks = 0, waiting = 0;
+  for (std::size_t i = 0; i < profile.steps.size(); ++i) {
+    const ProfileRow& row = profile.steps[i];
+    const double voxels = static_cast<double>(plan.step(static_cast<int>(i)).tiling.domain().voxels());
+    const double wait = row.seconds[static_cast<std::size_t>(Phase::wait)];
+    const StepHistory& step = history.steps[i];
+    const auto timed = static_cast<double>(std::max<Index>(1, step.timed));
+    const double mean = step.log_sum / timed;
+    costs.steps.push_back({row.name, row.cpu_s / voxels, (row.total_s() - wait) / voxels,
+                           static_cast<double>(row.stored_bytes_read) / voxels,
+                           static_cast<double>(row.stored_bytes_written) / voxels,
+                           std::sqrt(std::max(0.0, step.log_squares / timed - mean * mean))});
+    tasks += static_cast<double>(row.tasks);
+    waiting += wait;
+  }
+  costs.task_overhead_s = (waiting + profile.sync.total_s()) / std::max(1.0, tasks);
+  costs.start_s = std::max(0.0, report.wall_s - profile.span_s);
+  costs.disk_bytes_s = disk_bytes_s(root);
+  return costs;
+}
+
+int run(const Options& options) {
+  StageRegistry registry;
+  RunConfig config = load_run_config(options.config, registry);
+  const Pipeline whole{config, registry};
+  const Box box = sample_box(options, whole.plan(), config.block_shape);
+  // Beside the run's own directory: on the disk that it will use.
+  const std::filesystem::path beside = config.output_dir.parent_path();
+  const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
+  // Inputs of the same place are cut alike.
+  const std::vector<InputInfo>& infos = whole.plan().inputs();
+  for (std::size_t i = 0; i < config.inputs.size(); ++i)
+    if (infos[i].domain == infos.front().domain) config.inputs[i].box = box;
+  config.output_dir = scratch.path() / "sample";
+  config.keep = KeepMode::final;
+  config.threads = 1;
+  const Pipeline sample{config, registry};
+  log::info(fmt::format("calibrating on {} of {} voxels: {}", box.voxels(), infos.front().domain.voxels(),
+                        to_string(box)));
+  RunOptions run_options;
+  run_options.profile = true;
+  const RunReport report = run_serial(sample.plan(), sample.inputs(), run_options);
+  if (report.exit_code != ExitCode::done) {
+    for (const FailedTask& failure : report.failures) log::error(failure.task + ": " + failure.text);
+    return static_cast<int>(report.exit_code);
+  }
+  const Costs costs = costs_of(sample, report);
+  const std::string json = costs_to_json(costs);
+  const std::filesystem::path out = std::filesystem::absolute(options.out);
+  OutputRoot::open(out.parent_path().string())
+      .atomically_replace(out.filename().string(), std::as_bytes(std::span{json.data(), json.size()}));
+  std::cout << fmt::format("{:<32} {:>14} {:>14} {:>14} {:>8}\n", "step", "CPU ns/voxel", "stored B/voxel",
+                           "read B/voxel", "spread");
+  for (const StepRate& r : costs.steps)
+    std::cout << fmt::format("{:<32} {:>14.3f} {:>14.4f} {:>14.4f} {:>7.2f}x\n", r.name, r.cpu_s * 1e9,
+                             r.stored_written, r.stored_read, std::exp(r.log_sigma));
+  std::cout << fmt::format("overhead a task {}, disk {}/s; written to {}\n",
+                           seconds_text(costs.task_overhead_s), bytes_text(costs.disk_bytes_s), options.out);
+  return 0;
+}
+
+}  // namespace
+
+void add_calibrate_command(CLI::App& app, Command& command) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("calibrate", "Measure what the steps of a configuration cost here");
+  sub->footer(footer);
+  add_config_options(*sub, options->config, false);
+  sub->add_option("--out", options->out, "The file to write")->type_name("FILE")->capture_default_str();
+  sub->add_option("--sample", options->sample, "Blocks along z, y, x")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(1, 1000))
+      ->type_name("Z,Y,X");
+  sub->add_option("--at", options->at, "Where in the volume, 0 to 1 along z, y, x")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("Z,Y,X");
+  sub->callback([options, &command] { command.run = [options](const Session&) { return run(*options); }; });
+}
+
+}  // namespace petavox::app

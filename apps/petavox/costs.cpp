@@ -1,0 +1,153 @@
+#include "apps/petavox/costs.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace petavox::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::size_t max_file_bytes = std::size_t{16} << 20;
+/// Up to so many tasks the real scheduler is run on the plan: a second or two.
+constexpr Index max_simulated_tasks = 300'000;
+constexpr int max_ranks_with_working_master = 8;  // as run/run.cpp
+
+const StepRate* find(const Costs& costs, const std::string& step) {
+  for (const StepRate& rate : costs.steps)
+    if (rate.name == step) return &rate;
+  return nullptr;
+}
+
+double voxels_of(const StepPlan& step) { return static_cast<double>(step.tiling.domain().voxels()); }
+
+double sane(const Json& json, const char* key) {
+  const auto value = json.at(key).get<double>();
+  if (!std::isfinite(value) || value < 0 || value > 1e18)
+    throw std::range_error{std::string{key} + " is no cost"};
+  return value;
+}
+
+}  // namespace
+
+std::string costs_to_json(const Costs& costs) {
+  Json json;
+  json["petavox_costs"] = 1;
+  json["host"] = costs.host;
+  json["block_shape"] = {costs.block_shape.z, costs.block_shape.y, costs.block_shape.x};
+  json["disk_bytes_s"] = std::round(costs.disk_bytes_s);
+  json["task_overhead_s"] = costs.task_overhead_s;
+  json["start_s"] = costs.start_s;
+  json["per_voxel"] = Json::array();
+  for (const StepRate& r : costs.steps)
+    json["per_voxel"].push_back({{"step", r.name},
+                                 {"cpu_s", r.cpu_s},
+                                 {"wall_s", r.wall_s},
+                                 {"stored_read_bytes", r.stored_read},
+                                 {"stored_written_bytes", r.stored_written},
+                                 {"log_sigma", r.log_sigma}});
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Costs read_costs(const std::filesystem::path& file) {
+  std::ifstream stream{file, std::ios::binary};
+  if (!stream)
+    throw Error{
+        ErrorCode::config,
+        fmt::format("cannot read {} (the costs of steps); make it with `petavox calibrate`", file.string())};
+  std::string text(max_file_bytes + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  try {
+    if (text.size() > max_file_bytes) throw std::length_error{"it is larger than 16 MiB"};
+    const Json json = Json::parse(text);
+    if (json.at("petavox_costs").get<int>() != 1) throw std::range_error{"it is of another version"};
+    Costs costs;
+    costs.host = json.at("host").get<std::string>();
+    for (int axis = 0; axis < 3; ++axis)
+      costs.block_shape[axis] = json.at("block_shape").at(static_cast<std::size_t>(axis)).get<Index>();
+    costs.disk_bytes_s = sane(json, "disk_bytes_s");
+    costs.task_overhead_s = sane(json, "task_overhead_s");
+    costs.start_s = sane(json, "start_s");
+    for (const Json& r : json.at("per_voxel"))
+      costs.steps.push_back({r.at("step").get<std::string>(), sane(r, "cpu_s"), sane(r, "wall_s"),
+                             sane(r, "stored_read_bytes"), sane(r, "stored_written_bytes"),
+                             sane(r, "log_sigma")});
+    return costs;
+  } catch (const std::exception& error) {
+    throw Error{ErrorCode::config, fmt::format("{} holds no costs ({}); make it with `petavox calibrate`",
+                                               file.string(), error.what())};
+  }
+}
+
+std::int64_t num_workers(int ranks, int threads) {
+  return std::int64_t{ranks <= max_ranks_with_working_master ? ranks : ranks - 1} * threads;
+}
+
+std::vector<simulate::TaskCost> task_costs(const Plan& plan, const Costs& costs) {
+  std::vector<simulate::TaskCost> all;
+  for (int i = 0; i < plan.num_steps(); ++i) {
+    const StepPlan& step = plan.step(i);
+    const StepRate* rate = find(costs, step.name);
+    const StepRate none;
+    if (rate == nullptr) rate = &none;
+    const double share = voxels_of(step) / static_cast<double>(std::max<Index>(1, plan.num_tasks(i)));
+    all.push_back(
+        {rate->wall_s * share, rate->log_sigma, (rate->stored_read + rate->stored_written) * share});
+  }
+  return all;
+}
+
+Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) {
+  Estimate result;
+  Index tasks = 0;
+  double wall = 0;
+  for (int i = 0; i < plan.num_steps(); ++i) {
+    const StepPlan& step = plan.step(i);
+    tasks += plan.num_tasks(i);
+    StepEstimate cost;
+    if (const StepRate* rate = find(costs, step.name)) {
+      const double voxels = voxels_of(step);
+      cost = {rate->cpu_s * voxels, rate->wall_s * voxels, rate->stored_read * voxels,
+              rate->stored_written * voxels};
+    } else {
+      result.missing.push_back(step.name);
+    }
+    result.cpu_s += cost.cpu_s;
+    result.stored_read += cost.stored_read;
+    result.stored_written += cost.stored_written;
+    wall += cost.wall_s;
+    result.steps.push_back(cost);
+  }
+  const std::int64_t workers = num_workers(machine.ranks, plan.config().threads);
+  // More threads than cores do not work faster.
+  const double parallel =
+      static_cast<double>(machine.cores > 0 ? std::min<std::int64_t>(workers, machine.cores) : workers);
+  const double slowdown = static_cast<double>(workers) / parallel;
+  const double overhead = costs.task_overhead_s;
+  result.seconds = (wall + overhead * static_cast<double>(tasks)) / parallel;
+  if (tasks <= max_simulated_tasks) {
+    simulate::Cluster cluster;
+    cluster.workers = workers;
+    cluster.worker_task_s = overhead * slowdown;
+    std::vector<simulate::TaskCost> of_tasks = task_costs(plan, costs);
+    for (simulate::TaskCost& cost : of_tasks) {
+      cost.mean_s *= slowdown;
+      cost.bytes = 0;
+    }
+    result.seconds = simulate::run(plan, of_tasks, cluster, {}).makespan_s;
+    result.simulated = true;
+  }
+  const double disk = machine.disk_bytes_s > 0 ? machine.disk_bytes_s : costs.disk_bytes_s;
+  const double disk_s = disk > 0 ? (result.stored_read + result.stored_written) / disk : 0;
+  result.seconds = std::max(result.seconds, disk_s) + costs.start_s;
+  result.disk_share = result.seconds > 0 ? disk_s / result.seconds : 0;
+  const double cores = machine.cores > 0 ? machine.cores : machine.ranks * plan.config().threads;
+  result.core_hours = cores * result.seconds / 3600;
+  return result;
+}
+
+}  // namespace petavox::app
