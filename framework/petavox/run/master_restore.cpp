@@ -20,11 +20,6 @@ std::vector<Hash128> fingerprints_of(const Plan& plan) {
   return all;
 }
 
-Index distinct(std::vector<std::uint32_t> workers) {
-  std::sort(workers.begin(), workers.end());
-  return std::unique(workers.begin(), workers.end()) - workers.begin();
-}
-
 }  // namespace
 
 /// Collects what earlier launches did, with their steps mapped to those of this plan by fingerprint.
