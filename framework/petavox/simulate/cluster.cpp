@@ -340,9 +340,9 @@ Result run(const TaskGraph& graph, const std::vector<TaskCost>& costs, const Clu
 }
 
 double minimum_effective_seconds(const Cluster& cluster, const Options& options) {
-  const BlockChain graph{{1, 50, cluster.workers}, 1, 0};
-  double low = 1e-8, high = 10;
-  for (int i = 0; i < 18; ++i) {
+  const BlockChain graph{{1, 300, cluster.workers}, 1, 0};
+  double low = 1e-7, high = 0.1;
+  for (int i = 0; i < 14; ++i) {
     const double middle = std::sqrt(low * high);
     (run(graph, {{middle, 0, 0}}, cluster, options).efficiency >= 0.5 ? high : low) = middle;
   }

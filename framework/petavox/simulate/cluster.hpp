@@ -65,8 +65,8 @@ Result run(const TaskGraph& graph, const std::vector<TaskCost>& costs, const Clu
 double draw_seconds(const TaskCost& cost, const Cluster& cluster, std::uint64_t seed, TaskId task,
                     int attempt);
 
-/// The mean duration at which half of the workers' time is work (METG of Task Bench): independent tasks, 50
-/// for each worker.
+/// The mean duration at which half of the workers' time is work (METG of Task Bench): independent tasks, 300
+/// for each worker, between 0.1 microseconds and 0.1 seconds.
 double minimum_effective_seconds(const Cluster& cluster, const Options& options);
 
 }  // namespace petavox::simulate
