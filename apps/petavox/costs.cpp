@@ -46,6 +46,8 @@ std::string costs_to_json(const Costs& costs) {
     json["per_voxel"].push_back({{"step", r.name},
                                  {"cpu_s", r.cpu_s},
                                  {"wall_s", r.wall_s},
+                                 {"read_bytes", r.read},
+                                 {"written_bytes", r.written},
                                  {"stored_read_bytes", r.stored_read},
                                  {"stored_written_bytes", r.stored_written},
                                  {"log_sigma", r.log_sigma}});
@@ -74,8 +76,8 @@ Costs read_costs(const std::filesystem::path& file) {
     costs.start_s = sane(json, "start_s");
     for (const Json& r : json.at("per_voxel"))
       costs.steps.push_back({r.at("step").get<std::string>(), sane(r, "cpu_s"), sane(r, "wall_s"),
-                             sane(r, "stored_read_bytes"), sane(r, "stored_written_bytes"),
-                             sane(r, "log_sigma")});
+                             sane(r, "read_bytes"), sane(r, "written_bytes"), sane(r, "stored_read_bytes"),
+                             sane(r, "stored_written_bytes"), sane(r, "log_sigma")});
     return costs;
   } catch (const std::exception& error) {
     throw Error{ErrorCode::config, fmt::format("{} holds no costs ({}); make it with `petavox calibrate`",
@@ -111,8 +113,8 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
     StepEstimate cost;
     if (const StepRate* rate = find(costs, step.name)) {
       const double voxels = voxels_of(step);
-      cost = {rate->cpu_s * voxels, rate->wall_s * voxels, rate->stored_read * voxels,
-              rate->stored_written * voxels};
+      cost = {rate->cpu_s * voxels,   rate->wall_s * voxels,      rate->read * voxels,
+              rate->written * voxels, rate->stored_read * voxels, rate->stored_written * voxels};
     } else {
       result.missing.push_back(step.name);
     }

@@ -16,7 +16,8 @@ namespace petavox::app {
 struct StepRate {
   std::string name;
   double cpu_s = 0, wall_s = 0;                ///< of the worker's thread; wall without waiting
-  double stored_read = 0, stored_written = 0;  ///< bytes, compressed
+  double read = 0, written = 0;                ///< bytes, before compression
+  double stored_read = 0, stored_written = 0;  ///< … and as stored
   double log_sigma = 0;                        ///< spread of its tasks' durations, of ln(seconds)
 };
 
@@ -42,6 +43,7 @@ struct Machine {
 
 struct StepEstimate {
   double cpu_s = 0, wall_s = 0;  ///< of workers, all tasks together
+  double read = 0, written = 0;
   double stored_read = 0, stored_written = 0;
 };
 struct Estimate {

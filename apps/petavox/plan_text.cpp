@@ -215,6 +215,10 @@ std::string plan_json(const Pipeline& pipeline, const Machine& machine, const st
                              {"fingerprint", to_hex(step.fingerprint)}});
     if (!estimated) continue;
     const StepEstimate& e = estimated->steps[static_cast<std::size_t>(number - 1)];
+    // What a reduction reads, and tables, depend on the data: known from the sample only.
+    if (step.kind != StepKind::map && step.kind != StepKind::store)
+      json["steps"].back()["bytes_read"] = std::round(e.read);
+    if (step.kind != StepKind::store) json["steps"].back()["bytes_written"] = std::round(e.written);
     json["steps"].back()["seconds"] = e.cpu_s;
     json["steps"].back()["stored_read_bytes"] = std::round(e.stored_read);
     json["steps"].back()["stored_bytes"] = std::round(e.stored_written);

@@ -20,7 +20,7 @@ p{margin:.4em 0}.dim{color:var(--dim)}.bad{color:var(--bad)}.good{color:var(--go
 .scroll,.plot{overflow-x:auto}
 table{border-collapse:collapse;font-size:.87rem;font-variant-numeric:tabular-nums;width:100%}
 th,td{padding:4px 9px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th{color:var(--dim);font-weight:500}th:first-child,td:first-child,.left{text-align:left}
+th{color:var(--dim);font-weight:500}th:first-child,td:first-child,.left{text-align:left}td:first-child{white-space:normal}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:16em;text-align:left}
 code,pre{font:.82rem ui-monospace,monospace;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px;overflow-x:auto;max-height:30em}

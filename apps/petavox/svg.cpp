@@ -51,6 +51,7 @@ std::vector<double> round_ticks(double top, int count) {
 }
 
 std::string seconds_text(double seconds) {
+  if (seconds == 0) return "0 s";
   if (seconds < 0.0005) return fmt::format("{:.0f} µs", seconds * 1e6);
   if (seconds < 0.9995) return fmt::format("{:.3g} ms", seconds * 1e3);
   if (seconds < 120) return fmt::format("{:.3g} s", seconds);

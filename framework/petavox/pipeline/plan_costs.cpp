@@ -67,7 +67,9 @@ std::vector<StepCost> Plan::costs() const {
       for (const ReadEdge& read : s.reads) {
         const VolumePlan& v = volume(read.volume);
         if (v.kind == PortKind::table || v.kind == PortKind::summary) continue;
-        const double width = bytes_per_voxel(v, read.port.kind);
+        // A shard is made of voxels as they will be stored: labels as names.
+        const double width = s.kind == StepKind::store ? static_cast<double>(size_of(v.dtype)) * v.channels
+                                                       : bytes_per_voxel(v, read.port.kind);
         cost.bytes_read += width * voxels_read(s.tiling, read.port.reads, v.domain);
         Reads core = read.port.reads;
         core.halo = Halo::none();
