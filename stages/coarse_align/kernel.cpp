@@ -324,6 +324,30 @@ Candidate by_poses(const Pairing& p, const Settings& settings) {
   return best;
 }
 
+/// The best transform of the moving section, as it is or turned over, that any search finds.
+Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, Candidate best,
+                   const Settings& settings) {
+  const auto features = [&](const Prepared& p) {
+    return features_of(p.image, p.inside, settings.max_features, doubled);
+  };
+  std::vector<Pairing> pairings;
+  pairings.push_back({fixed, moving, features(fixed), features(moving), false});
+  Prepared turned;
+  if (settings.flips) {
+    turned = moving;
+    mirror(turned.image);
+    mirror(turned.inside);
+    pairings.push_back({fixed, turned, pairings.front().fixed_features, features(turned), true});
+  }
+  for (const auto& search : {by_keypoints, by_poses})
+    for (const Pairing& pairing : pairings) {
+      Candidate c = search(pairing, settings);
+      if (better(c, best, settings)) best = std::move(c);
+      if (sure(best, settings)) return best;
+    }
+  return best;
+}
+
 }  // namespace
 
 Result align(const Section& fixed, const Section& moving, const Settings& settings) {
@@ -336,28 +360,11 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
   const Prepared f = prepared(fixed, fixed_content, factor);
   const Prepared m = prepared(moving, moving_content, factor);
-  const bool doubled = 2 * extent <= settings.max_extent;
-  const auto features = [&](const Prepared& p) {
-    return features_of(p.image, p.inside, settings.max_features, doubled);
-  };
-  std::vector<Pairing> pairings;
-  pairings.push_back({f, m, features(f), features(m), false});
-  Prepared turned;
-  if (settings.flips) {
-    turned = m;
-    mirror(turned.image);
-    mirror(turned.inside);
-    pairings.push_back({f, turned, pairings.front().fixed_features, features(turned), true});
-  }
-  Candidate best;
-  for (const auto& search : {by_keypoints, by_poses}) {
-    for (const Pairing& pairing : pairings) {
-      Candidate c = search(pairing, settings);
-      if (better(c, best, settings)) best = std::move(c);
-      if (sure(best, settings)) break;
-    }
-    if (sure(best, settings)) break;
-  }
+  // As the sections were given: the answer that assumes least, and the cheapest to look at.
+  Candidate best = improved({f, m, {}, {}, false}, into_planes(f).after(into_planes(m).inverse()),
+                            {24, search_px, search_px}, settings);
+  if (!proven(best, settings))
+    best = searched(f, m, 2 * extent <= settings.max_extent, std::move(best), settings);
   result.matches = best.matches;
   result.inliers = static_cast<int>(best.agreement.inliers.size());
   result.ncc = best.ncc;

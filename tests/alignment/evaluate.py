@@ -3,8 +3,9 @@
 
     evaluate.py PETAVOX DATA WORK [CASE ...]      DATA: the folder with fib25_training2 and isbi2012_vnc
 
-Cases: fib25 (every section warped by a random field of its own), fib25_bad (one missing, one blank, one folded section
-among fifty), isbi2012 (neurite ids on both sides of real displacements). Prints one line for each measurement.
+Cases: fib25 (every section warped by a random field of its own), fib25_turned (the same and turned by up to 30 degrees,
+scaled by up to 5 %, two by 180 degrees more, without a starting guess), fib25_drift (200 sections), fib25_bad (one missing, one
+blank, one folded section among fifty), isbi2012 (neurite ids on both sides of real displacements). Prints one line for each measurement.
 Ends with 1 if real displacements are not undone, with 77 without the data.
 """
 
@@ -74,31 +75,37 @@ class Warped:
             self.stack[z] = v
 
 
-def run(petavox, work, name, stack, settings):
-    """Runs `align`; returns the aligned stack and where each canvas pixel comes from, (z, y, x, 2), on the input's box."""
+def run(petavox, work, name, stack, settings, place=None):
+    """Runs `align` (after `place_sections`, if its settings are given); returns the aligned stack, the displacements at
+    the nodes, and the placements (8, z) or None."""
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(folder / "in.h5", "w") as f:
         f["raw"] = stack
     text = (f"petavox: 1\ninput: {{path: in.h5, dataset: /raw}}\nblocks: {{shape: [64, 128, 128]}}\n"
-            "output: {dir: out, keep: [aligned, displacement, quality], final: {codec: gzip, level: 1}}\n"
-            f"stages:\n  align: {{{settings}}}\n")
+            "output: {dir: out, keep: [aligned, displacement, quality" + (", placement" if place is not None else "")
+            + "], final: {codec: gzip, level: 1}}\nstages:\n"
+            + (f"  place_sections: {{{place}}}\n" if place is not None else "") + f"  align: {{{settings}}}\n")
     (folder / "run.yaml").write_text(text)
     subprocess.run(["rm", "-rf", folder / "out"], check=True)
     done = subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"petavox ended with {done.returncode}: {done.stderr}")
     for line in done.stdout.splitlines():
-        if line.startswith(("alignment.", "digest ")):
+        if line.startswith(("alignment.", "placements.", "digest ")):
             print(f"  {name}: {line}")
     with h5py.File(folder / "out/volumes/aligned.h5") as f:
         aligned = f[list(f)[0]][()]
     with h5py.File(folder / "out/volumes/displacement.h5") as f:
         lattice = f[list(f)[0]][()]
-    return aligned, lattice
+    placement = None
+    if place is not None:
+        with h5py.File(folder / "out/volumes/placement.h5") as f:
+            placement = np.asarray(f[list(f)[0]][()]).reshape(8, len(stack)) / 2.0 ** 32
+    return aligned, lattice, placement
 
 
-def positions(lattice, shape, spacing):
+def positions(lattice, shape, spacing, placement=None):
     """Input pixel (z, 2, y, x) that each canvas pixel shows, from the displacements at the nodes."""
     if lattice.shape[0] != 2:
         lattice = np.moveaxis(lattice, -1, 0)
@@ -110,7 +117,12 @@ def positions(lattice, shape, spacing):
         d = np.concatenate([2 * first - second, d, 2 * last - before], axis)
     y, x = np.mgrid[:shape[1], :shape[2]].astype(float)
     ny, nx = (y - (spacing - 1) / 2) / spacing + 1, (x - (spacing - 1) / 2) / spacing + 1
-    return np.stack([np.stack([y + sample(d[0, z], ny, nx), x + sample(d[1, z], ny, nx)]) for z in range(shape[0])])
+    places = np.stack([np.stack([y + sample(d[0, z], ny, nx), x + sample(d[1, z], ny, nx)]) for z in range(shape[0])])
+    if placement is not None:
+        for z, (yy, yx, y0, xy, xx, x0) in enumerate(placement[:6].T):
+            sy, sx = places[z]
+            places[z] = np.stack([yy * sy + yx * sx + y0, xy * sy + xx * sx + x0])
+    return places
 
 
 def true_positions(warped, found, margin=16):
@@ -168,14 +180,12 @@ def chunked(stack, size=32):
     return float(np.mean(values))
 
 
-def report(name, warped, lattice, spacing):
-    places, valid = true_positions(warped, positions(lattice, warped.stack.shape, spacing))
+def report(name, warped, lattice, spacing, placement=None):
+    places, valid = true_positions(warped, positions(lattice, warped.stack.shape, spacing, placement))
     raw = neighbours(places, valid)
-    sheared = without_affine(places, valid, True)
-    errors = neighbours(sheared, valid)
-    curve = drift(sheared, valid)
-    print(f"{name}: neighbours' error px: median {np.median(raw):.2f}, less one constant shear {np.median(errors):.2f}, "
-          f"p95 {np.percentile(errors, 95):.2f}, p99 {np.percentile(errors, 99):.2f}; against the first section, shear "
+    curve = drift(without_affine(places, valid, False), valid)
+    print(f"{name}: neighbours' error px: median {np.median(raw):.2f}, p95 {np.percentile(raw, 95):.2f}, "
+          f"p99 {np.percentile(raw, 99):.2f}; against the first section, one affine transform "
           f"removed: middle {curve[len(curve) // 2]:.2f}, end {np.nanmedian(curve[-5:]):.2f}, most {np.nanmax(curve):.2f}",
           flush=True)
     return places, valid
@@ -188,10 +198,10 @@ def fib25(petavox, data, work):
     for thin in (1, 2):
         stack = raw[:100:thin]
         still = Warped(stack, 1, 0, 1, 0, brightness=0, noise=0)
-        aligned, lattice = run(petavox, work, f"fib25_{thin}_still", still.stack, settings)
+        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_still", still.stack, settings)
         own, own_valid = report(f"fib25, every {thin}. section, undistorted", still, lattice, 16)
         moved = Warped(stack, 1, amplitude=10, sigma=60, shift=4, brightness=0.15, noise=5)
-        aligned, lattice = run(petavox, work, f"fib25_{thin}_warped", moved.stack, settings)
+        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_warped", moved.stack, settings)
         places, valid = report(f"fib25, every {thin}. section, warped by up to 10 px and shifted by 4", moved, lattice, 16)
         more = neighbours(places - own, valid & own_valid)
         print(f"fib25_{thin}: beyond what is done to the undistorted stack: median {np.median(more):.2f}, "
@@ -199,12 +209,37 @@ def fib25(petavox, data, work):
               f"warped {chunked(moved.stack):.3f}, aligned {chunked(aligned):.3f}", flush=True)
 
 
+FINE = "levels: [4, 2, 1, 1], patch: 64, radius: 12, spacing: 16"
+
+
+def fib25_drift(petavox, data, work):
+    with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
+        stack = f["raw"][:200]
+    moved = Warped(stack, 3, amplitude=10, sigma=60, shift=4)
+    _, lattice, _ = run(petavox, work, "fib25_drift", moved.stack, FINE)
+    report("fib25, 200 sections, warped by up to 10 px and shifted by 4", moved, lattice, 16)
+
+
+def fib25_turned(petavox, data, work):
+    with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
+        stack = f["raw"][:80]
+    moved = Warped(stack, 4, amplitude=10, sigma=60, shift=4, rotation=30, scale=0.05)
+    for z in (20, 51):  # the microscope's stage turned round
+        moved.stack[z] = moved.stack[z][::-1, ::-1]
+        moved.from_[z] = tuple(p[::-1, ::-1] for p in moved.from_[z])
+    aligned, lattice, placement = run(petavox, work, "fib25_turned", moved.stack, FINE, "")
+    report("fib25, 80 sections, turned by up to 30 degrees (two by 180 more), scaled by 5 %, warped by up to 10 px",
+           moved, lattice, 16, placement)
+    print(f"correlation of chunks: undistorted {chunked(stack):.3f}, as given {chunked(moved.stack):.3f}, "
+          f"aligned {chunked(aligned):.3f}", flush=True)
+
+
 def fib25_bad(petavox, data, work):
     with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
         raw = f["raw"][:100:2]
     settings = "levels: [4, 2, 1, 1], patch: 64, radius: 12, spacing: 16"
     moved = Warped(raw, 2, amplitude=10, sigma=60, shift=4)
-    _, lattice = run(petavox, work, "bad_none", moved.stack, settings)
+    _, lattice, _ = run(petavox, work, "bad_none", moved.stack, settings)
     report("fifty sections, none bad", moved, lattice, 16)
     bad = [12, 25, 37]
     moved.stack[12] = 0
@@ -212,7 +247,7 @@ def fib25_bad(petavox, data, work):
     fold = moved.stack[37].copy()
     fold[:, 110:] = moved.stack[37][:, 140:250].repeat(2, 1)[:, :140] // 2  # a part is gone, what follows is stretched
     moved.stack[37] = fold
-    _, lattice = run(petavox, work, "bad_three", moved.stack, settings)
+    _, lattice, _ = run(petavox, work, "bad_three", moved.stack, settings)
     places, valid = true_positions(moved, positions(lattice, moved.stack.shape, 16))
     good = [z for z in range(50) if z not in bad]
     errors = np.concatenate([
@@ -225,7 +260,7 @@ def fib25_bad(petavox, data, work):
 def isbi2012(petavox, data, work):
     with h5py.File(data / "isbi2012_vnc/isbi2012_sections_00_23.h5") as f:
         raw, labels = f["raw"][()], f["labels"][()]
-    aligned, lattice = run(petavox, work, "isbi2012", raw, "radius: 12")
+    aligned, lattice, _ = run(petavox, work, "isbi2012", raw, "radius: 12")
     found = positions(lattice, raw.shape, 32)
     moved = np.zeros_like(labels)
     for z, (y, x) in enumerate(np.floor(found + 0.5).astype(int)):
@@ -249,7 +284,7 @@ def main():
     if not data.is_dir():
         print(f"{data} is absent: nothing is measured")
         return 77
-    cases = {"fib25": fib25, "fib25_bad": fib25_bad, "isbi2012": isbi2012}
+    cases = {"fib25": fib25, "fib25_turned": fib25_turned, "fib25_drift": fib25_drift, "fib25_bad": fib25_bad, "isbi2012": isbi2012}
     return 1 if any([cases[name](petavox, data, work) for name in sys.argv[4:] or cases]) else 0
 
 

@@ -1,0 +1,28 @@
+# From tiles to segments with one configuration: sections turned and bent are placed and aligned, a run that is killed
+# and resumed ends with the digest of one that was not, and so does one with other blocks and ranks.
+. "$(dirname "$0")/lib.sh"
+
+expect 0 "$PETAVOX" phantom --tiles --shape 4,200,200 --voxel-size-nm 40,4,4 --seed 5 --tile 112,112 --overlap-px 24 \
+  --tile-jitter-px 3 --tile-noise 2 --out t
+CONFIG="$SOURCE/configs/tiles_to_segments.yaml"
+run=("$PETAVOX" run "$CONFIG" --set input.tiles=t/tiles.csv --set stages.align.levels=[2,1] --set stages.align.patch=48
+  --set stages.align.spacing=16 --set stages.place_sections.reach=2 --out)
+expect 0 "${run[@]}" one --serial
+says out "placements.sections_unplaced 0"
+says out "placements.sections_misplaced 0"
+says out "alignment.sections 4"
+whole=$(digest)
+expect 0 "${run[@]}" two --set blocks.shape=[3,61,128] --loopback 3
+same "$(digest)" "$whole" "digest with other blocks and ranks"
+
+# Killed at several places, each time resumed.
+for wait in 0.5 1 2; do
+  "${run[@]}" killed --serial >out 2>err </dev/null &
+  victim=$!
+  sleep "$wait"
+  kill -KILL "$victim" 2>/dev/null
+  wait "$victim" 2>/dev/null
+done
+expect 0 "${run[@]}" killed --serial
+same "$(digest)" "$whole" "digest after kills"
+finish
