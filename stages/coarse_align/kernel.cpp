@@ -133,7 +133,11 @@ Index larger_extent(const Box& a, const Box& b) {
 /// What is stored does not hang on the last bits.
 double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
 
+/// How many starting points were tried: the more, the likelier one of them fits by chance.
+enum class Search { as_given, keypoints, poses };
+
 struct Candidate {
+  Search by = Search::keypoints;
   Agreement agreement;
   int matches = 0;
   bool flipped = false;
@@ -260,9 +264,10 @@ PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const 
 }
 
 /// A transform that is about right, brought to agree with patches all over the overlap.
-Candidate improved(const Pairing& p, const Affine& start, std::initializer_list<Index> radii,
+Candidate improved(const Pairing& p, Search by, const Affine& start, std::initializer_list<Index> radii,
                    const Settings& settings) {
   Candidate c;
+  c.by = by;
   c.flipped = p.flipped;
   c.agreement.transform = start;
   for (const Index radius : radii) {
@@ -288,9 +293,11 @@ bool proven(const Candidate& c, const Settings& settings) {
   // Patches that are found by chance lie anywhere in the search: four times their share proves something.
   const double hit = (2 * settings.inlier_px + 1) / (2 * static_cast<double>(search_px) + 1);
   const auto inliers = static_cast<int>(c.agreement.inliers.size());
-  return inliers >= settings.min_inliers && inliers >= 4 * hit * hit * c.matches &&
-         c.ncc >= settings.min_ncc && c.share >= settings.min_overlap &&
-         possible(c.agreement.transform, settings);
+  const int needed = c.by == Search::as_given ? 2 * settings.min_inliers / 3
+                     : c.by == Search::poses  ? 3 * settings.min_inliers / 2
+                                              : settings.min_inliers;
+  return inliers >= needed && inliers >= 4 * hit * hit * c.matches && c.ncc >= settings.min_ncc &&
+         c.share >= settings.min_overlap && possible(c.agreement.transform, settings);
 }
 
 bool better(const Candidate& a, const Candidate& b, const Settings& settings) {
@@ -311,14 +318,14 @@ Candidate by_keypoints(const Pairing& p, const Settings& settings) {
   const Agreement first =
       agree(p.fixed_features, p.moving_features, match(p.fixed_features, p.moving_features), settings);
   if (first.inliers.size() < 3) return {};
-  return improved(p, first.transform, {search_px, search_px}, settings);
+  return improved(p, Search::keypoints, first.transform, {search_px, search_px}, settings);
 }
 
 Candidate by_poses(const Pairing& p, const Settings& settings) {
   constexpr std::size_t num_poses = 6;
   Candidate best;
   for (const Affine& pose : likely_poses(p.fixed.image, p.moving.image, settings.max_scale, num_poses)) {
-    Candidate c = improved(p, pose, {16, search_px, search_px}, settings);
+    Candidate c = improved(p, Search::poses, pose, {16, search_px, search_px}, settings);
     if (better(c, best, settings)) best = std::move(c);
   }
   return best;
@@ -361,8 +368,9 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   const Prepared f = prepared(fixed, fixed_content, factor);
   const Prepared m = prepared(moving, moving_content, factor);
   // As the sections were given: the answer that assumes least, and the cheapest to look at.
-  Candidate best = improved({f, m, {}, {}, false}, into_planes(f).after(into_planes(m).inverse()),
-                            {24, search_px, search_px}, settings);
+  Candidate best =
+      improved({f, m, {}, {}, false}, Search::as_given, into_planes(f).after(into_planes(m).inverse()),
+               {24, search_px, search_px}, settings);
   if (!proven(best, settings))
     best = searched(f, m, 2 * extent <= settings.max_extent, std::move(best), settings);
   result.matches = best.matches;

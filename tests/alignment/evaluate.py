@@ -4,12 +4,15 @@
     evaluate.py PETAVOX DATA WORK [CASE ...]      DATA: the folder with fib25_training2 and isbi2012_vnc
 
 Cases: fib25 (every section warped by a random field of its own), fib25_turned (the same and turned by up to 30 degrees,
-scaled by up to 5 %, two by 180 degrees more, without a starting guess), fib25_drift (200 sections), fib25_bad (one missing, one
+scaled by up to 5 %, two by 180 degrees more, without a starting guess), fib25_drift (200 sections), phantom_large
+(1024 pixels, displacements to 40), fafb_tiles (real tiles against published transforms), fib25_bad (one missing, one
 blank, one folded section among fifty), isbi2012 (neurite ids on both sides of real displacements). Prints one line for each measurement.
 Ends with 1 if real displacements are not undone, with 77 without the data.
 """
 
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -234,6 +237,69 @@ def fib25_turned(petavox, data, work):
           f"aligned {chunked(aligned):.3f}", flush=True)
 
 
+def phantom_large(petavox, data, work):
+    work.mkdir(parents=True, exist_ok=True)
+    subprocess.run([petavox, "phantom", "--shape", "33,1024,1024", "--voxel-size-nm", "40,4,4", "--seed", "9", "--out",
+                    work / "phantom", "--overwrite"], check=True, capture_output=True)
+    with h5py.File(work / "phantom/phantom.h5") as f:
+        stack = f["raw"][()]
+    moved = Warped(stack, 6, amplitude=40, sigma=150, shift=10, rotation=30, scale=0.05)
+    aligned, lattice, placement = run(petavox, work, "phantom_large", moved.stack,
+                                      "levels: [8, 4, 2, 1], patch: 64, radius: 12, spacing: 16", "")
+    report("phantom of 1024 x 1024, turned by up to 30 degrees, scaled by 5 %, warped by up to 40 px", moved, lattice, 16,
+           placement)
+    print(f"correlation of chunks: undistorted {chunked(stack):.3f}, aligned {chunked(aligned):.3f}", flush=True)
+
+
+def fafb_tiles(petavox, data, work):
+    """Places of four real tiles against the published transforms, at matched points of neighbours, bends included."""
+    source = data / "fafb_tiles_stitching/setA"
+    folder = work / "fafb_tiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    half = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # the images are of half the published size; (x, y, 1)
+    names, world = [], []
+    for tile in json.loads((source / "transforms_render_spec.json").read_text()):
+        names.append(tile["mipmapLevels"]["0"]["imageUrl"].split("/")[-1])
+        a, b, c, d, e, f = map(float, tile["transforms"]["specList"][0]["dataString"].split())
+        world.append(np.linalg.inv(half) @ np.array([[a, c, e], [b, d, f], [0, 0, 1]]) @ half)
+        shutil.copy(source / names[-1], folder / names[-1])
+    mean = np.mean([a[:2, :2] for a in world], 0)
+    middle = np.array([662, 565, 1.0])
+    nominal = np.array([np.linalg.solve(mean, (a @ middle)[:2]) for a in world])
+    nominal = np.round(nominal - nominal.min(0) + np.random.default_rng(0).uniform(-15, 15, nominal.shape)).astype(int)
+    (folder / "tiles.csv").write_text("# voxel_size_nm: 40, 8, 8\n# margin: 64\nfile,section,x,y\n"
+                                      + "".join(f"{n},0,{x},{y}\n" for n, (x, y) in zip(names, nominal)))
+    (folder / "run.yaml").write_text("petavox: 1\ninput: {tiles: tiles.csv}\nblocks: {shape: [1, 512, 512]}\n"
+                                     "output: {dir: out, keep: [tile_positions]}\nstages: {stitch_tiles: {}}\n")
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], check=True, capture_output=True)
+    subprocess.run([petavox, "export", f"{folder}/out:tile_positions", "--to", f"{folder}/p.h5:/p", "--codec", "gzip",
+                    "--overwrite"], check=True, capture_output=True)
+    with h5py.File(folder / "p.h5") as f:
+        fields = f["p"][:, 0, :, 0] / 1024.0
+    y, x = np.mgrid[20:1110:20, 20:1305:20]
+    points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    failed = False
+
+    def shown(i, q):
+        bends = fields[6:38, i].reshape(4, 4, 2)
+        v, u = q[1] / 1129 * 3, q[0] / 1324 * 3
+        j, k = np.clip(v.astype(int), 0, 2), np.clip(u.astype(int), 0, 2)
+        t, s = (v - j)[:, None], (u - k)[:, None]
+        bend = ((1 - t) * ((1 - s) * bends[j, k] + s * bends[j, k + 1])
+                + t * ((1 - s) * bends[j + 1, k] + s * bends[j + 1, k + 1]))
+        return np.stack([q[0] + fields[2, i] + bend[:, 1], q[1] + fields[1, i] + bend[:, 0]])
+
+    for i, j in ((0, 1), (0, 2), (1, 3), (2, 3)):
+        there = np.linalg.inv(world[i]) @ world[j] @ points
+        inside = (there[0] > 30) & (there[0] < 1295) & (there[1] > 30) & (there[1] < 1100)
+        error = np.sqrt(((shown(j, points[:, inside]) - shown(i, there[:, inside])) ** 2).sum(0))
+        print(f"{names[i]} and {names[j]}: matched points meet to: median {np.median(error):.2f} px, "
+              f"p95 {np.percentile(error, 95):.2f}", flush=True)
+        failed |= bool(np.median(error) > 2)
+    return failed
+
+
 def fib25_bad(petavox, data, work):
     with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
         raw = f["raw"][:100:2]
@@ -284,7 +350,8 @@ def main():
     if not data.is_dir():
         print(f"{data} is absent: nothing is measured")
         return 77
-    cases = {"fib25": fib25, "fib25_turned": fib25_turned, "fib25_drift": fib25_drift, "fib25_bad": fib25_bad, "isbi2012": isbi2012}
+    cases = {"fib25": fib25, "fib25_turned": fib25_turned, "fib25_drift": fib25_drift, "phantom_large": phantom_large,
+             "fib25_bad": fib25_bad, "fafb_tiles": fafb_tiles, "isbi2012": isbi2012}
     return 1 if any([cases[name](petavox, data, work) for name in sys.argv[4:] or cases]) else 0
 
 
