@@ -10,7 +10,7 @@
 
 #include <gmock/gmock.h>
 
-namespace petavox::test {
+namespace petavox::test::status {
 namespace {
 
 using ::testing::HasSubstr;
@@ -128,4 +128,4 @@ TEST(EndNote, SaysTheExitCode) {
 }
 
 }  // namespace
-}  // namespace petavox::test
+}  // namespace petavox::test::status
