@@ -43,9 +43,10 @@ std::string bar_line(const StepProgress& stage, std::size_t name_width) {
                                                              : static_cast<double>(bar_width));
   std::string line = fmt::format("  {:<{}} [{}{}] {}/{}", stage.name, name_width, std::string(full, '#'),
                                  std::string(bar_width - full, '.'), stage.done, stage.total);
-  if (stage.running > 0) line += fmt::format(", {} running", stage.running);
+  // What a narrow terminal must not cut off comes first.
   if (stage.quarantined > 0) line += fmt::format(", {} FAILED", stage.quarantined);
   if (stage.blocked > 0) line += fmt::format(", {} blocked", stage.blocked);
+  if (stage.running > 0) line += fmt::format(", {} running", stage.running);
   return line;
 }
 

@@ -180,12 +180,16 @@ TEST(SharedSegments, OnlyOwnOnesAreRemoved) {
                              "maps = [mmap.mmap(open(p, 'r+b').fileno(), 0) for p in sys.argv[1:]]\n"
                              "time.sleep(100)\n",
                              own}};
-    for (int i = 0; i < 500 && segments.remove_leaked().empty(); ++i) {
-      segments.note(process.pid());
-      if (i == 100) process.signal(SIGKILL);
-      (void)signals.wait(std::chrono::milliseconds{20});
-      (void)process.poll();
-    }
+    const std::string maps = "/proc/" + std::to_string(process.pid()) + "/maps";
+    const auto mapped = [&] {
+      std::ifstream file{maps};
+      return std::string{std::istreambuf_iterator<char>{file}, {}}.find(own) != std::string::npos;
+    };
+    for (int i = 0; i < 3000 && !mapped(); ++i) (void)signals.wait(std::chrono::milliseconds{20});
+    segments.note(process.pid());
+    process.signal(SIGKILL);
+    while (!process.poll()) (void)signals.wait(std::chrono::milliseconds{20});
+    EXPECT_THAT(segments.remove_leaked(), SizeIs(1));
   }
   EXPECT_FALSE(std::ifstream{own}) << "left by a killed launch";
   EXPECT_TRUE(std::ifstream{others});

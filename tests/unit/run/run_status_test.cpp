@@ -91,7 +91,7 @@ TEST_F(RunStatusTest, AWorkingMasterIsSeenAndNotDisturbed) {
   EXPECT_EQ(status.steps.front().quarantined, 1);
   EXPECT_THAT(status.failures.back(), HasSubstr("throws"));
   // Three deaths set a task aside for good.
-  for (int i = 0; i < 2; ++i) master.lost({{0, 3}, 0, 2});
+  for (const std::uint32_t generation : {1U, 2U}) master.lost({{0, 3}, generation, 2});
   master.note(end_note(ExitCode::interrupted));
   master.commit();
   const RunStatus after = reader.read();

@@ -146,7 +146,7 @@ TEST(Wire, CountsThatLieAreNotBelieved) {
 
 TEST(Wire, UnknownOutcomeNamesTheCause) {
   Bytes bytes = wire::encode(some_outcomes());
-  constexpr std::size_t kind_offset = 92;  // of 96 bytes that every outcome has
+  constexpr std::size_t kind_offset = 108;  // of 112 bytes that every outcome has
   bytes[sizeof(std::uint64_t) + kind_offset] = std::byte{200};
   try {
     static_cast<void>(wire::decode_outcomes(bytes));
