@@ -20,10 +20,12 @@ import sys
 import tempfile
 import time
 
+from system_calls import SystemCallRows
+
 SIZES = {  # trials per row
-    "ci": {"R1": 50, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1},
-    "nightly": {"R1": 2000, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10},
-    "release": {"R1": 10000, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100},
+    "ci": {"R1": 50, "R2": 40, "R4": 60, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1},
+    "nightly": {"R1": 2000, "R2": 10**9, "R4": 10**9, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10},
+    "release": {"R1": 10000, "R2": 10**9, "R4": 10**9, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100},
 }
 
 MPI_ENV = {
@@ -77,11 +79,12 @@ class Failure(Exception):
     pass
 
 
-class Campaign:
+class Campaign(SystemCallRows):
     def __init__(self, args):
         self.args = args
         self.petavox = str(pathlib.Path(args.petavox).resolve())
         self.plugin = str(pathlib.Path(args.plugin).resolve()) if args.plugin else None
+        self.interposer = str(pathlib.Path(args.interposer).resolve()) if args.interposer else None
         self.random = random.Random(f"{args.seed} {args.row}")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="petavox-faults-"))
         self.env = dict(os.environ, **MPI_ENV)
@@ -143,8 +146,12 @@ class Campaign:
 
     def need_plugin(self):
         if self.plugin is None:
-            print("skipped: this row needs --plugin")
-            sys.exit(77)
+            self.skip("this row needs --plugin")
+
+    def skip(self, why):
+        shutil.rmtree(self.dir, ignore_errors=True)
+        print("skipped:", why)
+        sys.exit(77)
 
     # ------------------------------------------------------------ checks
 
@@ -463,8 +470,12 @@ class Campaign:
             print(f"{row} FAILED (seed {self.args.seed}): {failure}\nfiles are in {self.dir}")
             return 1
         shutil.rmtree(self.dir, ignore_errors=True)
-        print(json.dumps({"row": row, "seed": self.args.seed, "trials": trials, "seconds": round(time.monotonic() - begin, 1),
-                          "counts": self.counts}))
+        line = json.dumps({"row": row, "size": self.args.size, "seed": self.args.seed, "trials": trials,
+                           "seconds": round(time.monotonic() - begin, 1), "counts": self.counts})
+        print(line)
+        if self.args.figures:
+            with open(self.args.figures, "a", encoding="utf-8") as figures:
+                figures.write(line + "\n")
         return 0
 
 
@@ -472,10 +483,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--petavox", required=True, help="the program")
     parser.add_argument("--plugin", help="the misbehaving plugin, for R11")
+    parser.add_argument("--interposer", help="the library that disturbs system calls, for R2 and R4")
     parser.add_argument("--row", required=True, choices=sorted(SIZES["ci"]), help="row of the campaign")
     parser.add_argument("--size", default="ci", choices=sorted(SIZES), help="how many trials")
     parser.add_argument("--trials", type=int, help="instead of --size")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--figures", help="file to which the figures of the row are appended, as a line of JSON")
     sys.exit(Campaign(parser.parse_args()).go())
 
 
