@@ -470,12 +470,8 @@ class Campaign(SystemCallRows):
             print(f"{row} FAILED (seed {self.args.seed}): {failure}\nfiles are in {self.dir}")
             return 1
         shutil.rmtree(self.dir, ignore_errors=True)
-        line = json.dumps({"row": row, "size": self.args.size, "seed": self.args.seed, "trials": trials,
-                           "seconds": round(time.monotonic() - begin, 1), "counts": self.counts})
-        print(line)
-        if self.args.figures:
-            with open(self.args.figures, "a", encoding="utf-8") as figures:
-                figures.write(line + "\n")
+        print(json.dumps({"row": row, "seed": self.args.seed, "trials": trials, "seconds": round(time.monotonic() - begin, 1),
+                          "counts": self.counts}))
         return 0
 
 
@@ -488,7 +484,6 @@ def main():
     parser.add_argument("--size", default="ci", choices=sorted(SIZES), help="how many trials")
     parser.add_argument("--trials", type=int, help="instead of --size")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--figures", help="file to which the figures of the row are appended, as a line of JSON")
     sys.exit(Campaign(parser.parse_args()).go())
 
 
