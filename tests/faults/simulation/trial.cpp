@@ -378,6 +378,9 @@ bool Trial::launch() {
   const bool ended = machine_.run(ends, max_events);
   crashes_ += machine_.num_died();
   const bool died = !left;
+  // Of a launch that died nobody knows who died first: what ran alone is blamed.
+  if (died)
+    for (int rank = 1; rank <= num_workers; ++rank) incident(rank);
   machine_.kill_all();
   request_stop(false);
   if (!ended) throw Violation{"a launch does not end"};
