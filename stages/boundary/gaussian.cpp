@@ -18,11 +18,11 @@ double exp_of_minus(double x) {
   return 1 / sum;
 }
 
-Taps gaussian_taps(double sigma_voxels) {
+Taps gaussian_taps(double sigma_voxels, double cut) {
   Taps taps;
   if (sigma_voxels < 0.3) return taps;
   int radius = 1;
-  while (radius < 3 * sigma_voxels) ++radius;
+  while (radius < cut * sigma_voxels) ++radius;
   std::vector<double> values;
   double total = 0;
   for (int t = 0; t <= radius; ++t) {

@@ -15,8 +15,8 @@ struct Taps {
 /// e^-x for x >= 0, to about 2e-12 of its value; 0 above 700.
 double exp_of_minus(double x);
 
-/// A sampled Gaussian of the given standard deviation in voxels, cut at three of them. Below 0.3 voxels it
+/// A sampled Gaussian of the given standard deviation in voxels, cut at `cut` of them. Below 0.3 voxels it
 /// is the identity: such a filter would not reach the next voxel.
-Taps gaussian_taps(double sigma_voxels);
+Taps gaussian_taps(double sigma_voxels, double cut = 3);
 
 }  // namespace petavox::boundary

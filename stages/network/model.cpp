@@ -20,7 +20,7 @@ constexpr std::size_t prefix_bytes = 32;
 constexpr std::uint32_t max_header_bytes = 4U << 20;
 constexpr std::size_t max_layers = 1024, max_outputs = 16;
 constexpr std::int64_t max_channels = 1024, max_margin = 1024;
-constexpr Index max_kernel = 15, max_factor = 8, max_scale = 64;
+constexpr Index max_kernel = 15, max_factor = 8, max_scale = 64, max_field_of_view = 255;
 
 [[noreturn]] void refuse(const std::string& file, const std::string& text) {
   throw Error{ErrorCode::io, file + ": " + text + " (the model would be misread); export it again"};
@@ -150,6 +150,29 @@ Layer read_layer(const Section& section, const Model& model, const std::map<std:
   return layer;
 }
 
+Flooding read_flooding(const Section& section, const Model& model, const Output& output) {
+  Flooding flooding;
+  flooding.field_of_view = section.extent("field_of_view", 1, max_field_of_view);
+  flooding.deltas = section.extent("deltas", 0, max_field_of_view);
+  for (int axis = 0; axis < 3; ++axis) {
+    if (flooding.field_of_view[axis] % 2 == 0)
+      section.fail("field_of_view is even (only odd ones have a middle)");
+    if (flooding.deltas[axis] > flooding.field_of_view[axis] / 2)
+      section.fail("deltas reach out of the field of view");
+    if (model.scale_of(output.tensor)[axis] != 1 || model.multiple[axis] != 1)
+      section.fail("is of a network that pools (an odd field of view cannot be halved)");
+  }
+  if (flooding.deltas == Extent{0, 0, 0}) section.fail("deltas are all 0 (the network would never move)");
+  if (model.channels_of(output.tensor) != 1 || model.input_channels < 2)
+    section.fail("needs one channel, and two or more of the input: the image, and the object's logit last");
+  constexpr double least = 1e-6;
+  flooding.initial = section.number("initial", least, 1 - least);
+  flooding.pad = section.number("pad", least, 1 - least);
+  flooding.move_threshold = section.number("move_threshold", least, 1 - least);
+  flooding.segment_threshold = section.number("segment_threshold", least, 1 - least);
+  return flooding;
+}
+
 Output read_output(const Section& section, const Model& model, const std::map<std::string, int>& tensor_of) {
   Output output;
   output.name = section.text("name", 50);
@@ -173,8 +196,11 @@ Output read_output(const Section& section, const Model& model, const std::map<st
     output.kind = OutputKind::probabilities;
     output.classes = section.texts("classes", channels, 100);
     if (output.classes.size() != channels) section.fail("classes do not match the channels");
+  } else if (kind == "object") {
+    output.kind = OutputKind::object;
+    output.flooding = read_flooding(section, model, output);
   } else {
-    section.fail("kind is not affinities or probabilities");
+    section.fail("kind is not affinities, probabilities or object");
   }
   return output;
 }

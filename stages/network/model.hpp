@@ -33,6 +33,14 @@ struct Layer {
 enum class OutputKind {
   affinities,     ///< channel k at v: probability that v and v - offsets[k] are one object
   probabilities,  ///< channel k: probability of classes[k]
+  object,         ///< one channel: what is added to the logit of an object, the last channel of the input
+};
+
+/// How a flood-filling network is moved about: part of how it was trained (stages/ffn).
+struct Flooding {
+  Extent field_of_view{}, deltas{};  ///< odd; how far it moves, at most half a field of view
+  /// Probabilities: of the seed, of voxels not yet seen, to move on, and to belong to the object.
+  double initial = 0.95, pad = 0.05, move_threshold = 0.9, segment_threshold = 0.6;
 };
 
 struct Output {
@@ -41,13 +49,14 @@ struct Output {
   OutputKind kind = OutputKind::affinities;
   std::vector<Coord> offsets;
   std::vector<std::string> classes;
+  Flooding flooding{};
 };
 
 struct Model {
   std::string name, license, description;
   VoxelSizeNm voxel_size_nm{1, 1, 1};
   int input_channels = 1;
-  float mean = 0, deviation = 1;  ///< the network sees (voxel - mean) / deviation
+  float mean = 0, deviation = 1;  ///< the network sees (voxel - mean) / deviation; an object's logit as it is
   std::vector<Layer> layers;
   std::vector<Output> outputs;
   Extent multiple{1, 1, 1};  ///< windows are multiples of this: the largest scale of any layer

@@ -1,8 +1,5 @@
 #include "stages/network/network_stage.hpp"
 
-#include "petavox/base/hash.hpp"
-#include "petavox/stage/small_file.hpp"
-
 #include "stages/network/builtin_models.hpp"
 #include "stages/network/window.hpp"
 
@@ -12,8 +9,6 @@
 
 namespace petavox {
 namespace {
-
-constexpr std::uint64_t max_model_bytes = std::uint64_t{1} << 30;
 
 /// True if the first three channels are the affinities that petavox segments with.
 bool has_nearest(const network::Output& output) {
@@ -38,22 +33,8 @@ NetworkStage::NetworkStage(Params& params) {
       params.extent("margin", {-1, -1, -1}, {-1, 1024},
                     "voxels by which a window reaches beyond that; -1: what the model recommends");
   skip_zeros_ = params.flag("skip_zeros", true, "windows without data (all voxels 0) get zeros at no cost");
-  backend_.threads = static_cast<int>(
-      params.integer("threads", 1, {1, 1024}, "cores of a rank; with one rank on each core, 1"));
-  const std::string isa =
-      params.choice("isa", "auto", {"auto", "sse41", "avx2", "avx512"},
-                    "instruction set; name the lowest of a cluster with mixed machines, for equal results");
-  if (!network::limit_isa(isa))
-    params.problem("isa", fmt::format("'{}' cannot be chosen (this machine lacks it, or another network "
-                                      "stage has chosen before); use auto, or the same for all",
-                                      isa));
-  const std::string backend = network::backend_identity();
-  if (params.text("backend", backend, "what must compute it: set it to refuse any other") != backend)
-    params.problem("backend",
-                   fmt::format("this program computes with {} (the result could differ in its last "
-                               "bits); run where it was the same, or remove the key",
-                               backend));
-  load(params, chosen, path);
+  backend_ = network::ask_backend(params);
+  model_ = network::ask_model(params, path.empty() ? "model" : "model_path", path, chosen);
   if (model_.layers.empty()) return;
   choose_output(params, wanted);
   channels_ = model_.channels_of(output_.tensor);
@@ -61,38 +42,21 @@ NetworkStage::NetworkStage(Params& params) {
   choose_window(params, core, margin);
 }
 
-void NetworkStage::load(Params& params, const std::string& builtin, const std::string& path) {
-  const std::string key = path.empty() ? "model" : "model_path";
-  try {
-    Bytes file;
-    if (!path.empty()) file = read_small_file(path, max_model_bytes);
-    const std::span<const std::byte> bytes =
-        path.empty() ? network::builtin_model(builtin) : std::span<const std::byte>{file};
-    // The digest is a parameter like others: results depend on it.
-    const std::string digest = to_hex(hash128(bytes));
-    if (params.text("model_digest", digest, "the model's digest: set it to refuse any other file") != digest)
-      params.problem("model_digest",
-                     fmt::format("the model has the digest {} (it is not the one that was meant); use the "
-                                 "right file, or remove the key",
-                                 digest));
-    model_ = network::parse_model(bytes, path.empty() ? "built-in model " + builtin : path);
-  } catch (const Error& error) {
-    params.problem(key, error.what());
-  }
-}
-
 void NetworkStage::choose_output(Params& params, const std::string& wanted) {
   output_ = model_.outputs.front();
-  if (wanted.empty()) return;
   std::string names;
   for (const network::Output& output : model_.outputs) {
     if (output.name == wanted) output_ = output;
     names += (names.empty() ? "" : ", ") + output.name;
   }
-  if (output_.name != wanted)
+  if (!wanted.empty() && output_.name != wanted)
     params.problem(
         "output",
         fmt::format("'{}' is no output of the model (there would be no result); it has: {}", wanted, names));
+  if (output_.kind == network::OutputKind::object)
+    params.problem("output", fmt::format("'{}' is of a flood-filling network (it follows one object, not a "
+                                         "window); use the stage ffn",
+                                         output_.name));
 }
 
 void NetworkStage::choose_window(Params& params, Extent core, Extent margin) {
@@ -129,18 +93,10 @@ Contract NetworkStage::contract(const Setup& setup) const {
   c.writes.push_back(out);
   c.subvolume = core_;
   if (model_.layers.empty()) return c;
-  // All that a window takes, as a share of the largest box that is read.
   const int computed_channels = model_.input_channels + model_.channels_of(output_.tensor);
   const double bytes = network::executable_bytes(model_, output_.tensor, window_) +
                        4.0 * computed_channels * static_cast<double>(window_.voxels());
-  double read = 1;
-  for (int axis = 0; axis < 3; ++axis) {
-    const Index extent = setup.domain.shape()[axis];
-    read *= static_cast<double>(
-        std::min({extent, window_[axis],
-                  std::max(core_[axis] + margin_[axis], extent - core_[axis] + margin_[axis])}));
-  }
-  c.scratch_bytes_per_voxel = bytes / std::max(1.0, read);
+  c.scratch_bytes_per_voxel = network::per_voxel_read(bytes, core_, margin_, setup.domain);
   return c;
 }
 
@@ -152,28 +108,10 @@ void NetworkStage::run(const BlockInputs& inputs, BlockOutputs& outputs, const B
   std::vector<float> in(static_cast<std::size_t>(model_.input_channels * window_.voxels()));
   network::fill_window(image, begin, window_, model_.mean, model_.deviation, in);
   std::vector<float> result(static_cast<std::size_t>(model_.channels_of(output_.tensor) * window_.voxels()));
-  auto executable = take();
-  executable->run(in, result);
-  give_back(std::move(executable));
+  executables_.lease([this] { return network::compile(model_, output_.tensor, window_, backend_); })
+      ->run(in, result);
   network::store_window(result, begin, window_, output_.offsets,
                         outputs.image(output_.name).view<std::uint8_t>());
-}
-
-std::unique_ptr<network::Executable> NetworkStage::take() const {
-  {
-    const std::lock_guard lock{mutex_};
-    if (!idle_.empty()) {
-      auto executable = std::move(idle_.back());
-      idle_.pop_back();
-      return executable;
-    }
-  }
-  return network::compile(model_, output_.tensor, window_, backend_);
-}
-
-void NetworkStage::give_back(std::unique_ptr<network::Executable> executable) const {
-  const std::lock_guard lock{mutex_};
-  idle_.push_back(std::move(executable));
 }
 
 }  // namespace petavox

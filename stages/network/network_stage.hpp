@@ -5,9 +5,7 @@
 #include "petavox/stage/params.hpp"
 #include "petavox/stage/stage.hpp"
 
-#include "stages/network/backend.hpp"
-
-#include <mutex>
+#include "stages/network/loading.hpp"
 
 namespace petavox {
 
@@ -21,11 +19,8 @@ class NetworkStage final : public Stage {
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override;
 
  private:
-  void load(Params& params, const std::string& builtin, const std::string& path);
   void choose_output(Params& params, const std::string& wanted);
   void choose_window(Params& params, Extent core, Extent margin);
-  std::unique_ptr<network::Executable> take() const;
-  void give_back(std::unique_ptr<network::Executable> executable) const;
 
   network::Model model_;
   network::Output output_;
@@ -34,9 +29,7 @@ class NetworkStage final : public Stage {
   Extent window_{};  ///< core and margins
   bool skip_zeros_ = true;
   network::BackendSettings backend_;
-  /// Prepared networks that no block is using: run() may be called from several threads.
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<network::Executable>> idle_;
+  network::Executables executables_;
 };
 
 }  // namespace petavox

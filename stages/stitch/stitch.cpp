@@ -121,10 +121,10 @@ class Stitch : public JoinNames {
 
 }  // namespace
 
-Stitching::Stitching(Params& params, std::optional<Extent> usual)
+Stitching::Stitching(Params& params, std::optional<Extent> usual, Extent usual_overlap)
     : subvolume{params.extent("subvolume", usual.value_or(Extent{64, 64, 64}), {1, 1 << 20},
                               "lattice on which the labels are segmented; the result depends on it")},
-      overlap{params.extent("overlap", {16, 16, 16}, {0, 1 << 16},
+      overlap{params.extent("overlap", usual_overlap, {0, 1 << 16},
                             "voxels by which each subvolume reaches beyond its core on each side")},
       iou_threshold{
           params.number("iou_threshold", 0.5, {0, 1},

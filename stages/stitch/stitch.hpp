@@ -16,7 +16,8 @@ struct Stitching {
 
   /// Asks for subvolume, overlap and iou_threshold. `usual` is the default lattice of a stage that segments
   /// and stitches; without one the subvolume must be given.
-  explicit Stitching(Params& params, std::optional<Extent> usual = std::nullopt);
+  explicit Stitching(Params& params, std::optional<Extent> usual = std::nullopt,
+                     Extent usual_overlap = {16, 16, 16});
 };
 
 /// Adds the steps that read the windowed labels `labels` and write `stitched`; for stages that segment in

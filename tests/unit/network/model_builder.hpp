@@ -63,6 +63,20 @@ class ModelBuilder {
     tensor(name + ".b", {channels}, 0.1);
     return *this;
   }
+  /// A convolution with these weights (out, in, z, y, x) and biases.
+  ModelBuilder& conv(const std::string& name, const std::string& from, int channels_in, Extent kernel,
+                     bool relu, const std::vector<float>& weights, const std::vector<float>& bias) {
+    const auto channels = static_cast<int>(bias.size());
+    layer(name, "conv", {from},
+          {{"channels", channels},
+           {"kernel", list(kernel)},
+           {"relu", relu},
+           {"weight", name + ".w"},
+           {"bias", name + ".b"}});
+    tensor(name + ".w", {channels, channels_in, kernel.z, kernel.y, kernel.x}, weights);
+    tensor(name + ".b", {channels}, bias);
+    return *this;
+  }
   ModelBuilder& layer(const std::string& name, const std::string& op, const std::vector<std::string>& inputs,
                       Json more = Json::object()) {
     more["name"] = name;
@@ -85,6 +99,18 @@ class ModelBuilder {
         {{"name", name}, {"layer", layer}, {"kind", "probabilities"}, {"classes", std::move(classes)}});
     return *this;
   }
+  ModelBuilder& object(const std::string& layer, Extent field_of_view, Extent deltas) {
+    header_["outputs"].push_back({{"name", "object"},
+                                  {"layer", layer},
+                                  {"kind", "object"},
+                                  {"field_of_view", list(field_of_view)},
+                                  {"deltas", list(deltas)},
+                                  {"initial", 0.95},
+                                  {"pad", 0.05},
+                                  {"move_threshold", 0.9},
+                                  {"segment_threshold", 0.6}});
+    return *this;
+  }
   ModelBuilder& reach(Extent halo, Extent multiple, Extent margin = {}) {
     header_["halo"] = list(halo);
     header_["multiple"] = list(multiple);
@@ -99,19 +125,24 @@ class ModelBuilder {
   static Json list(Extent e) { return {e.z, e.y, e.x}; }
 
  private:
-  void tensor(const std::string& name, const std::vector<std::int64_t>& shape, double deviation) {
+  void tensor(const std::string& name, const std::vector<std::int64_t>& shape,
+              const std::vector<float>& values) {
     header_["tensors"][name] = {{"dtype", "float32"}, {"shape", shape}, {"offset", blob_.size()}};
+    const std::size_t end = blob_.size();
+    blob_.resize(end + 4 * values.size());
+    std::memcpy(blob_.data() + end, values.data(), 4 * values.size());
+  }
+  void tensor(const std::string& name, const std::vector<std::int64_t>& shape, double deviation) {
     std::size_t count = 1;
     for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
+    std::vector<float> values;
     for (std::size_t i = 0; i < count; ++i) {
       // Sum of uniforms: the same on every machine.
       double sum = 0;
       for (int k = 0; k < 4; ++k) sum += static_cast<double>(random_()) / 4294967296.0 - 0.5;
-      const auto value = static_cast<float>(deviation * sum * 1.7);
-      const std::size_t end = blob_.size();
-      blob_.resize(end + 4);
-      std::memcpy(blob_.data() + end, &value, 4);
+      values.push_back(static_cast<float>(deviation * sum * 1.7));
     }
+    tensor(name, shape, values);
   }
 
   std::mt19937 random_;
@@ -127,6 +158,34 @@ inline ModelBuilder small_unet(std::uint32_t seed = 1) {
   b.conv("l", "c", 32, 16, k1, false).factor("u", "upsample", "l", two).layer("s", "add", {"u", "a"});
   b.conv("d", "s", 16, 16, k3, true).conv("h", "d", 16, 3, k1, false).layer("o", "sigmoid", {"h"});
   return b.affinities("o", {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}).reach({5, 5, 5}, two, {6, 6, 6});
+}
+
+/// Flood filling made by hand, not by training: from where the object is (logit above 0), `steps` voxels on
+/// through voxels brighter than 100, on the six-neighbourhood.
+inline ModelBuilder flood_model(int steps, Extent field_of_view, Extent deltas) {
+  const Extent k3{3, 3, 3}, k1{1, 1, 1};
+  // Channels: x, max(0, x - 1), darkness and brightness; the difference of the first two is at most 1.
+  constexpr float dark = 1000;
+  ModelBuilder b{2};
+  b.conv("s0", "image", 2, k1, true, {0, 1, 0, 1, -dark, 0, 1, 0}, {0, -1, 0, 0});
+  for (int i = 1; i <= steps; ++i) {
+    std::vector<float> weights(4 * 4 * 27, 0);
+    const auto weight = [&](std::size_t out, std::size_t in, Coord d) -> float& {
+      return weights[(out * 4 + in) * 27 + static_cast<std::size_t>((d.z + 1) * 9 + (d.y + 1) * 3 + d.x + 1)];
+    };
+    for (const std::size_t out : {0U, 1U}) {
+      for (const Coord d : {Coord{}, {-1, 0, 0}, {1, 0, 0}, {0, -1, 0}, {0, 1, 0}, {0, 0, -1}, {0, 0, 1}}) {
+        weight(out, 0, d) = 1;
+        weight(out, 1, d) = -1;
+      }
+      weight(out, 2, {}) = -dark;
+    }
+    for (const std::size_t same : {2U, 3U}) weight(same, same, {}) = 1;
+    b.conv("s" + std::to_string(i), "s" + std::to_string(i - 1), 4, k3, true, weights, {0, -1, 0, 0});
+  }
+  // Brighter voxels are moved to first.
+  b.conv("change", "s" + std::to_string(steps), 4, k1, false, {12, -12, 0, 1}, {-4});
+  return b.object("change", field_of_view, deltas).reach({steps, steps, steps}, k1);
 }
 
 /// A residual stack of the kind of flood-filling networks: 2 channels in, activations kept for later sums.

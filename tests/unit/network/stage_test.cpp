@@ -5,36 +5,15 @@
 #include "stages/network/window.hpp"
 
 #include "unit/network/model_builder.hpp"
-
-#include <cstdio>
-#include <fstream>
+#include "unit/network/model_file.hpp"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 namespace petavox {
 namespace {
 
 using network::ModelBuilder;
-
-/// A model file that lives as long as the test.
-class ModelFile {
- public:
-  explicit ModelFile(const Bytes& bytes) {
-    char name[] = "/tmp/petavox_model_XXXXXX";
-    const int descriptor = ::mkstemp(name);
-    EXPECT_GE(descriptor, 0);
-    path_ = name;
-    std::ofstream{path_, std::ios::binary}.write(reinterpret_cast<const char*>(bytes.data()),
-                                                 static_cast<std::streamsize>(bytes.size()));
-    ::close(descriptor);
-  }
-  ~ModelFile() { std::remove(path_.c_str()); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using network::ModelFile;
 
 std::string config_error(const testing::ParamTexts& params) {
   try {
