@@ -1,7 +1,8 @@
 // Networks on one core against the core's peak of fused multiply-adds, both on CPU time.
 // Usage: network_bench [MODEL.pvm …]; the built-in models if none is named. Columns: window, seconds a
 // window, GFLOP/s of its convolutions (all work is counted as time), share of the measured peak, voxels a
-// second computed and, with the model's margin, kept; memory of the activations.
+// second computed and, with the model's margin, kept; memory of the activations. Of a flood-filling network
+// the window is its field of view, and the seconds are those of a move.
 
 #include "stages/network/backend.hpp"
 #include "stages/network/builtin_models.hpp"
@@ -94,6 +95,10 @@ int main(int argc, char** argv) {
     for (const std::string& name : network::builtin_models())
       models.push_back(network::parse_model(network::builtin_model(name), name));
   for (const network::Model& model : models) {
+    if (model.outputs.front().kind == network::OutputKind::object) {
+      measure(model, model.outputs.front().flooding.field_of_view, peak);
+      continue;
+    }
     const bool flat = model.multiple.z < model.multiple.x;
     for (const Extent window : flat ? std::vector<Extent>{{16, 128, 128}, {24, 256, 256}}
                                     : std::vector<Extent>{{64, 64, 64}, {96, 96, 96}, {128, 128, 128}})

@@ -5,6 +5,8 @@
 expect 0 "$PETAVOX" phantom --shape 24,48,48 --seed 2 --out em
 raw=$WORK/em/phantom.h5
 expect 0 "$PETAVOX" phantom --tiles --from "$raw:/raw" --tile 32,32 --overlap-px 12 --out tiles
+# Networks that users bring: the configuration names a file in the current directory.
+expect 0 "$PYTHON" "$SOURCE/tests/cli/flood_model.py" ffn_fib25.pvm
 for config in "$SOURCE"/configs/*.yaml "$SOURCE"/configs/stages/*.yaml; do
   name=$(basename "$config" .yaml)
   if grep -q '^  tiles:' "$config"; then

@@ -4,6 +4,7 @@ set -u
 PETAVOX=$1
 SOURCE=$2
 MPIRUN=${3:-}
+PYTHON=$(command -v /usr/bin/python3 || command -v python3)
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 cd "$WORK" || exit 1

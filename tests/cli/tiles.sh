@@ -61,7 +61,7 @@ print(f"median {statistics.median(errors):.3f} largest {max(errors):.3f}")
 sys.exit(1 if statistics.median(errors) > 0.25 else 0)
 PY
 expect 0 "$PETAVOX" export one:tile_positions --to positions.h5:/positions --codec gzip
-expect 0 "$(command -v /usr/bin/python3 || command -v python3)" score.py t positions.h5
+expect 0 "$PYTHON" score.py t positions.h5
 cat out
 
 # Two sections, one section, and bad words.
