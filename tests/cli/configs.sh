@@ -5,22 +5,24 @@
 expect 0 "$PETAVOX" phantom --shape 24,48,48 --seed 2 --out em
 raw=$WORK/em/phantom.h5
 expect 0 "$PETAVOX" phantom --tiles --from "$raw:/raw" --tile 32,32 --overlap-px 12 --out tiles
-# Networks that users bring: the configuration names a file in the current directory.
-expect 0 "$PYTHON" "$SOURCE/tests/cli/flood_model.py" ffn_fib25.pvm
+# A network that users bring themselves.
+expect 0 "$PYTHON" "$SOURCE/tests/cli/flood_model.py" flood.pvm
 for config in "$SOURCE"/configs/*.yaml "$SOURCE"/configs/stages/*.yaml; do
   name=$(basename "$config" .yaml)
+  own=()
+  grep -q 'model_path:' "$config" && own=(--set stages.ffn.model_path=flood.pvm)
   if grep -q '^  tiles:' "$config"; then
-    expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set input.tiles=tiles/tiles.csv
+    expect 0 "$PETAVOX" plan "$config" "${own[@]}" --out "$WORK/plan_$name" --set input.tiles=tiles/tiles.csv
     continue
   fi
   # Real data lie beside the repository; without them only the replaced input can be planned.
   if grep -q 'shared/data' "$config" && [ ! -d "$SOURCE/../shared/data" ]; then
     echo "$name: not run as it is, ../shared/data is absent"
   else
-    expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name"
-    expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set blocks.shape=[64,64,64]
+    expect 0 "$PETAVOX" plan "$config" "${own[@]}" --out "$WORK/plan_$name"
+    expect 0 "$PETAVOX" plan "$config" "${own[@]}" --out "$WORK/plan_$name" --set blocks.shape=[64,64,64]
   fi
-  expect 0 "$PETAVOX" plan "$config" --out "$WORK/plan_$name" --set input.path="$raw" --set input.dataset=/raw \
+  expect 0 "$PETAVOX" plan "$config" "${own[@]}" --out "$WORK/plan_$name" --set input.path="$raw" --set input.dataset=/raw \
     --set input.box=0:24,8:40,0:48 --set input.mask="$raw:/labels" --set blocks.shape=[64,64,64]
 done
 for config in "$SOURCE"/configs/stages/*.yaml; do
