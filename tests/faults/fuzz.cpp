@@ -32,6 +32,7 @@
 #include <map>
 #include <string>
 
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace petavox {
@@ -45,6 +46,12 @@ void on_fatal(int signal) {
                                    static_cast<unsigned long long>(current.load()), signal);
   (void)!::write(STDERR_FILENO, text, static_cast<std::size_t>(length));
   ::_exit(1);
+}
+
+/// From now on; 0: no limit. Of CPU, so that a busy machine is no slow parser.
+void limit_cpu(int seconds) {
+  const itimerval timer{{0, 0}, {seconds, 0}};
+  ::setitimer(ITIMER_PROF, &timer, nullptr);
 }
 
 using Corpus = std::vector<Bytes>;
@@ -244,9 +251,10 @@ std::map<std::string, Target> targets() {
                    {}};
   all["tiles_csv"] = {[](const Bytes& bytes) { (void)detail::parse_tile_csv(text_of(bytes), "tiles.csv"); },
                       {bytes_of("file,z,y,x\na.png,0,0,0\n\"b,1.png\",0,0,900\nc.png,1,-3.5,1e3\n")}};
-  all["tiles_json"] = {[](const Bytes& bytes) { (void)detail::parse_tile_json(text_of(bytes), "tiles.json"); },
-                       {bytes_of("{\"tiles\": [{\"file\": \"a.png\", \"z\": 0, \"y\": 0, \"x\": 0.5}, "
-                                 "{\"file\": \"b.png\", \"z\": 1}]}")}};
+  all["tiles_json"] = {
+      [](const Bytes& bytes) { (void)detail::parse_tile_json(text_of(bytes), "tiles.json"); },
+      {bytes_of("{\"tiles\": [{\"file\": \"a.png\", \"z\": 0, \"y\": 0, \"x\": 0.5}, "
+                "{\"file\": \"b.png\", \"z\": 1}]}")}};
   all["manifest"] = {
       [](const Bytes& bytes) { (void)manifest_from_text(text_of(bytes)); },
       {bytes_of(manifest_to_text({{{"petavox", "1"}}, {}, {{"t", "f", 3, 4, {1, 2}, {3, 4}}}, {5, 6}}))}};
@@ -305,7 +313,7 @@ bool fuzz(const std::string& name, Target& target, std::uint64_t seed, double se
   for (std::uint64_t n = only; std::chrono::duration<double>(Clock::now() - begin).count() < seconds; ++n) {
     current = n;
     const Bytes bytes = Mutator{target.corpus, mix64(seed) + n}.next();
-    ::alarm(2);
+    limit_cpu(2);
     try {
       target.feed(bytes);
       ++accepted;
@@ -318,7 +326,7 @@ bool fuzz(const std::string& name, Target& target, std::uint64_t seed, double se
     }
     if (only != 0) break;
   }
-  ::alarm(0);
+  limit_cpu(0);
   std::printf("%-14s %10llu inputs, %llu accepted, %llu refused\n", name.c_str(),
               static_cast<unsigned long long>(accepted + refused), static_cast<unsigned long long>(accepted),
               static_cast<unsigned long long>(refused));
@@ -334,7 +342,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s TARGET|all SEED SECONDS CORPUS [--only N]\n", argv[0]);
     return 2;
   }
-  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGALRM}) std::signal(signal, petavox::on_fatal);
+  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGPROF}) std::signal(signal, petavox::on_fatal);
   petavox::log::set_level(petavox::log::Level::off);
   const std::string wanted = argv[1];
   const std::uint64_t only = argc == 7 ? std::strtoull(argv[6], nullptr, 10) : 0;
