@@ -1,7 +1,7 @@
 #pragma once
 // Keeps a run going: starts its command again and again until the run directory says that it is complete.
 // What counts is what the run put on record, never the exit code of a launcher alone (an mpirun that has lost
-// a rank may say 0, 137, or nothing at all). docs/decisions/0018-supervision.md.
+// a rank may say 0, 137, or nothing at all). docs/decisions/0020-supervision.md.
 
 #include "petavox/run/run_status.hpp"
 
