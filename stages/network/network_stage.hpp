@@ -20,11 +20,15 @@ class NetworkStage final : public Stage {
 
  private:
   void choose_output(Params& params, const std::string& wanted);
+  void choose_classes(Params& params, const std::string& classes, const std::vector<std::string>& kept);
   void choose_window(Params& params, Extent core, Extent margin);
 
   network::Model model_;
   network::Output output_;
-  int channels_ = 3;  ///< the first so many of the output are written
+  std::string port() const;           ///< the name of the output port
+  std::string port_;                  ///< that of types or a mask
+  std::vector<std::uint8_t> values_;  ///< written for each class, instead of probabilities
+  int channels_ = 3;                  ///< the first so many of the output are written
   Extent core_{}, margin_{};
   Extent window_{};  ///< core and margins
   bool skip_zeros_ = true;

@@ -86,4 +86,17 @@ void store_window(std::span<const float> result, Coord begin, Extent window, std
   }
 }
 
+void store_types(std::span<const float> result, Coord begin, Extent window,
+                 std::span<const std::uint8_t> values, View<std::uint8_t> out) {
+  const Box region = Box::from(begin, window);
+  const auto voxels = static_cast<std::size_t>(window.voxels());
+  out.box().for_each([&](Coord p) {
+    const auto at = static_cast<std::size_t>(region.raster(p));
+    std::size_t best = 0;
+    for (std::size_t k = 1; k < values.size(); ++k)
+      if (result[k * voxels + at] > result[best * voxels + at]) best = k;
+    out[p] = values[best];
+  });
+}
+
 }  // namespace petavox::network

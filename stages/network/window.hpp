@@ -30,4 +30,8 @@ bool all_zero(const Array& image, const Box& box);
 void store_window(std::span<const float> result, Coord begin, Extent window, std::span<const Coord> offsets,
                   View<std::uint8_t> out);
 
+/// Writes values[k] where class k has the greatest of `result` (classes x window), the first of equal ones.
+void store_types(std::span<const float> result, Coord begin, Extent window,
+                 std::span<const std::uint8_t> values, View<std::uint8_t> out);
+
 }  // namespace petavox::network
