@@ -26,6 +26,10 @@ NetworkStage::NetworkStage(Params& params) {
   const std::string wanted = params.text("output", "", "name of the model's output; empty: its first");
   const bool all = params.flag("all_channels", false,
                                "write long-range affinities too, not only those of the nearest voxels");
+  const std::string classes =
+      params.choice("classes", "probabilities", {"probabilities", "types", "mask"},
+                    "of an output of classes: a channel each, the most probable one, or where that is kept");
+  const auto kept = params.texts("keep", {}, "the classes of which the mask is made");
   const Extent core =
       params.extent("window", {0, 0, 0}, {0, 4096},
                     "voxels that a window contributes; 0: so that it computes about 128^3 or 24x256x256");
@@ -39,7 +43,31 @@ NetworkStage::NetworkStage(Params& params) {
   choose_output(params, wanted);
   channels_ = model_.channels_of(output_.tensor);
   if (!all && output_.kind == network::OutputKind::affinities && has_nearest(output_)) channels_ = 3;
+  if (output_.kind == network::OutputKind::probabilities) choose_classes(params, classes, kept);
   choose_window(params, core, margin);
+}
+
+void NetworkStage::choose_classes(Params& params, const std::string& classes,
+                                  const std::vector<std::string>& kept) {
+  if (classes == "probabilities") return;
+  channels_ = 1;
+  port_ = classes == "types" ? "voxel_types" : "mask";
+  for (std::size_t k = 0; k < output_.classes.size(); ++k) {
+    const bool keep = std::ranges::find(kept, output_.classes[k]) != kept.end();
+    values_.push_back(static_cast<std::uint8_t>(classes == "types" ? k + 1 : keep ? 1 : 0));
+  }
+  if (output_.classes.size() > 255)
+    params.problem("classes", fmt::format("the model has {} classes (one byte holds 255 and no data); write "
+                                          "probabilities",
+                                          output_.classes.size()));
+  for (const std::string& name : kept)
+    if (std::ranges::find(output_.classes, name) == output_.classes.end())
+      params.problem("keep", fmt::format("'{}' is no class of the model (nothing would be kept for it); it "
+                                         "has: {}",
+                                         name, fmt::join(output_.classes, ", ")));
+  if (classes == "mask" && kept.empty())
+    params.problem("keep", fmt::format("no class is kept (the mask would be empty); name some of: {}",
+                                       fmt::join(output_.classes, ", ")));
 }
 
 void NetworkStage::choose_output(Params& params, const std::string& wanted) {
@@ -87,7 +115,7 @@ Contract NetworkStage::contract(const Setup& setup) const {
   image.reads.halo = Halo::symmetric(margin_);
   c.reads.push_back(image);
   OutPort out;
-  out.name = output_.name.empty() ? "affinities" : output_.name;
+  out.name = port();
   out.dtype = DType::u8;
   out.channels = channels_;
   c.writes.push_back(out);
@@ -110,8 +138,16 @@ void NetworkStage::run(const BlockInputs& inputs, BlockOutputs& outputs, const B
   std::vector<float> result(static_cast<std::size_t>(model_.channels_of(output_.tensor) * window_.voxels()));
   executables_.lease([this] { return network::compile(model_, output_.tensor, window_, backend_); })
       ->run(in, result);
-  network::store_window(result, begin, window_, output_.offsets,
-                        outputs.image(output_.name).view<std::uint8_t>());
+  const auto out = outputs.image(port()).view<std::uint8_t>();
+  if (values_.empty())
+    network::store_window(result, begin, window_, output_.offsets, out);
+  else
+    network::store_types(result, begin, window_, values_, out);
+}
+
+std::string NetworkStage::port() const {
+  if (!port_.empty()) return port_;
+  return output_.name.empty() ? "affinities" : output_.name;
 }
 
 }  // namespace petavox

@@ -7,6 +7,8 @@
 #include "unit/network/model_builder.hpp"
 #include "unit/network/model_file.hpp"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace petavox {
@@ -88,7 +90,7 @@ TEST(NetworkStage, ClassesAndLongRangeAreWritten) {
   const ModelFile file{b.bytes()};
   testing::MemoryValues inputs;
   inputs.emplace("input", testing::MemoryValue::image(testing::random_image(
-                              DType::u16, {{0, 0, 0}, {5, 6, 7}}, 1, testing::Texture::smooth, 4)));
+                              DType::u8, {{0, 0, 0}, {5, 6, 7}}, 1, testing::Texture::uniform, 4)));
   const auto run = [&](testing::ParamTexts params, const std::string& port) {
     params.emplace_back("model_path", file.path());
     auto values =
@@ -97,6 +99,21 @@ TEST(NetworkStage, ClassesAndLongRangeAreWritten) {
   };
   EXPECT_EQ(run({}, "classes").channels(), 4);
   EXPECT_EQ(run({{"output", "affinities"}}, "affinities").channels(), 3);
+  // The most probable class, and a mask of some.
+  const Array all = run({}, "classes"), types = run({{"classes", "types"}}, "voxel_types"),
+              mask = run({{"classes", "mask"}, {"keep", "[vessel, membrane]"}}, "mask");
+  const auto probabilities = all.view<std::uint8_t>();
+  std::set<int> seen;
+  types.box().for_each([&](Coord p) {
+    const int type = types.view<std::uint8_t>()[p];
+    ASSERT_TRUE(type >= 1 && type <= 4);
+    for (int k = 0; k < 4; ++k) EXPECT_GE(probabilities.at(type - 1, p), probabilities.at(k, p));
+    EXPECT_EQ(mask.view<std::uint8_t>()[p], type == 1 || type == 4 ? 1 : 0);
+    seen.insert(type);
+  });
+  EXPECT_GE(seen.size(), 2U) << "the test sees one class only";
+  EXPECT_TRUE(testing::check_stage<NetworkStage>(
+      {{"model_path", file.path()}, {"classes", "types"}, {"window", "3"}}, {.masks = false}));
   EXPECT_EQ(run({{"output", "affinities"}, {"all_channels", "true"}}, "affinities").channels(), 4);
 }
 
@@ -110,6 +127,14 @@ TEST(NetworkStage, ConfigurationErrorsNameTheFileAndTheWay) {
   EXPECT_NE(config_error({{"model_path", bad.path()}}).find(bad.path() + ": is damaged"), std::string::npos);
   EXPECT_NE(config_error({{"model_path", good.path()}, {"window", "5"}}).find("choose 6"), std::string::npos);
   EXPECT_NE(config_error({{"model_path", good.path()}, {"output", "cells"}}).find("it has: affinities"),
+            std::string::npos);
+  ModelBuilder b;
+  b.conv("c", "image", 1, 2, {1, 1, 1}, false).probabilities("classes", "c", {"membrane", "vessel"});
+  const ModelFile types{b.bytes()};
+  EXPECT_NE(config_error({{"model_path", types.path()}, {"classes", "mask"}}).find("no class is kept"),
+            std::string::npos);
+  EXPECT_NE(config_error({{"model_path", types.path()}, {"classes", "mask"}, {"keep", "[glia]"}})
+                .find("it has: membrane, vessel"),
             std::string::npos);
   EXPECT_NE(config_error({{"model", "mouse"}}).find("fibsem"), std::string::npos);
   EXPECT_EQ(config_error({{"model_path", good.path()}, {"isa", "auto"}}), "accepted");
