@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -116,7 +117,7 @@ class PlanBuilder {
   void add_instance(const StageSpec& spec) {
     auto made = make_program(spec, registry_, problems_);
     if (!made) {
-      unknown_volumes_ = true;
+      note_unwritten(spec);
       return;
     }
     Plan::Instance instance{spec.name, spec.type, std::move(made->program)};
@@ -174,14 +175,32 @@ class PlanBuilder {
     check(spec.writes, outs, "writes");
   }
 
+  static std::string source_name(const StageSpec& spec, const InPort& port) {
+    const auto given = spec.reads.find(port.name);
+    if (given != spec.reads.end()) return given->second;
+    return port.volume.empty() ? port.name : port.volume;
+  }
+
+  /// A stage was refused: that nobody writes its volumes has no other reason, and is not reported again.
+  void note_unwritten(const StageSpec& spec) {
+    for (const auto& [port, name] : spec.writes) unwritten_.insert(name);
+    const StageType* type = registry_.find(spec.type);
+    if (type == nullptr) return;
+    try {
+      Problems ignored;
+      Params defaults{Value{}, "", ignored};
+      for (const StageProgram::Step& s : type->make(defaults).steps)
+        for (const OutPort& port : contract_of(s, Setup{}).writes)
+          if (!spec.writes.contains(port.name)) unwritten_.insert(port.name);
+    } catch (const Error&) {
+      // A stage without defaults: its volumes are reported as missing.
+    }
+  }
+
   /// The volume that an in-port is connected to, or -1.
   int connected(const StageSpec& spec, const InPort& port, const Scope& scope) const {
     if (const auto local = scope.find(port.name); local != scope.end()) return local->second;
-    const auto given = spec.reads.find(port.name);
-    const std::string& name = given != spec.reads.end() ? given->second
-                              : port.volume.empty()     ? port.name
-                                                        : port.volume;
-    return plan_->find_volume(name);
+    return plan_->find_volume(source_name(spec, port));
   }
 
   bool add_step(const StageSpec& spec, int instance, std::size_t program_step, bool last,
@@ -205,8 +224,10 @@ class PlanBuilder {
       const int v = connected(spec, port, scope);
       if (v < 0) {
         if (port.optional) continue;
-        // What a refused stage would have written is missing for no other reason.
-        if (unknown_volumes_) return false;
+        if (unwritten_.contains(source_name(spec, port))) {
+          note_unwritten(spec);
+          return false;
+        }
         report_missing(spec, port);
         continue;
       }
@@ -384,10 +405,7 @@ class PlanBuilder {
   }
 
   void report_missing(const StageSpec& spec, const InPort& port) {
-    const auto given = spec.reads.find(port.name);
-    const std::string name = given != spec.reads.end() ? given->second
-                             : port.volume.empty()     ? port.name
-                                                       : port.volume;
+    const std::string name = source_name(spec, port);
     std::vector<std::string> known;
     for (const VolumePlan& v : plan_->volumes_) known.push_back(v.name);
     const std::string near = nearest_name(name, known);
@@ -520,7 +538,7 @@ class PlanBuilder {
   const StageRegistry& registry_;
   std::unique_ptr<Plan> plan_;
   Problems problems_;
-  bool unknown_volumes_ = false;  // a stage was refused
+  std::set<std::string> unwritten_;  // volumes of stages that were refused
 };
 
 void check_stages(const RunConfig& config, const StageRegistry& registry, Problems& problems) {

@@ -10,6 +10,7 @@
 namespace petavox {
 
 void Master::show_progress(bool last) {
+  if (!options_.live && !options_.on_progress) return;
   Progress progress;
   progress.generation = generation();
   progress.unix_time_ns = unix_time_ns();
@@ -37,7 +38,7 @@ void Master::show_progress(bool last) {
     progress.slowest_s = std::chrono::duration<double>(oldest->age).count();
   }
   meter_.update(progress);
-  live_.write(progress);
+  if (options_.live) live_.write(progress);
   if (options_.on_progress) options_.on_progress(progress);
 }
 

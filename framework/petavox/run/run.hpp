@@ -21,6 +21,7 @@ struct RunOptions {
   bool master_works = true;         ///< the master rank computes too where ranks are few
   std::string prediction;           ///< what `plan` said, as JSON: kept as prediction.json for the report
   std::uint64_t schedule_seed = 0;  ///< other than 0: shuffles the order of tasks (for `verify`)
+  bool live = true;                 ///< the master writes "live/G" about once a second, for `petavox status`
   /// Called by the master about once a second, and when the launch is over; must be quick.
   std::function<void(const Progress&)> on_progress;
 };

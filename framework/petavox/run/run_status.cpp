@@ -233,6 +233,7 @@ RunStatus StatusReader::read() {
   if (live && live->steps.size() == status.steps.size()) {
     for (std::size_t s = 0; s < live->steps.size(); ++s) {
       status.steps[s].blocked = live->steps[s].blocked;
+      status.steps[s].quarantined = live->steps[s].quarantined;
       if (works) status.steps[s].running = live->steps[s].running;
     }
     status.tasks_per_s = live->tasks_per_s;

@@ -326,6 +326,7 @@ void Trial::check_start(const Master& master) {
 /// True if the run is finished.
 bool Trial::launch() {
   RunOptions options;
+  options.live = false;
   options.keep_packs = setting_.keeps_packs;
   options.schedule_seed = random().chance(0.3) ? random().next() : 0;
   options.retry_quarantined = faults_.poison.empty();

@@ -174,10 +174,11 @@ TEST(SharedSegments, OnlyOwnOnesAreRemoved) {
     const WatchedSignals signals;
     SharedSegments segments;
     std::ofstream{own} << std::string(4096, 'x');
-    // A process that has both mapped, as ranks map what other launches have left.
+    // A process that has it mapped, as ranks do.
     LaunchedProcess process{{"/usr/bin/env", "python3", "-c",
                              "import mmap, sys, time\n"
-                             "maps = [mmap.mmap(open(p, 'r+b').fileno(), 0) for p in sys.argv[1:]]\n"
+                             "files = [open(p, 'r+b') for p in sys.argv[1:]]\n"
+                             "maps = [mmap.mmap(f.fileno(), 0) for f in files]\n"
                              "time.sleep(100)\n",
                              own}};
     const std::string maps = "/proc/" + std::to_string(process.pid()) + "/maps";

@@ -125,6 +125,15 @@ TEST(PlanErrors, ChunkThatDoesNotDivide) {
                   "blocks would write one chunk); choose a divisor"));
 }
 
+TEST(PlanErrors, WhatARefusedStageWouldHaveWrittenIsNotReportedToo) {
+  const auto errors = errors_with(
+      "  boundary: {meen: 3}\n"
+      "  watershed: {}\n"
+      "  region_graph: {}\n");
+  ASSERT_EQ(errors.size(), 1U) << ::testing::PrintToString(errors);
+  EXPECT_THAT(errors.front(), ::testing::HasSubstr("meen"));
+}
+
 TEST(PlanErrors, AllAtOnceInTheOrderOfTheFile) {
   const auto errors = errors_with(
       "  boundary: {scales_nm: [], meen: 3}\n"

@@ -83,7 +83,8 @@ TEST_F(RunStatusTest, AWorkingMasterIsSeenAndNotDisturbed) {
   StatusReader reader{root()};
   EXPECT_EQ(reader.read().state, RunState::running);
   EXPECT_EQ(reader.read().generation, 2U);
-  master.lost({{0, 3}, 0, 1});
+  const TaskId open{0, read_run_record(root()).steps.front().tasks - 1};  // not done when it was stopped
+  master.lost({open, 0, 1});
   master.quarantined({0, 4}, "throws");
   master.commit();
   const RunStatus status = reader.read();
@@ -91,7 +92,7 @@ TEST_F(RunStatusTest, AWorkingMasterIsSeenAndNotDisturbed) {
   EXPECT_EQ(status.steps.front().quarantined, 1);
   EXPECT_THAT(status.failures.back(), HasSubstr("throws"));
   // Three deaths set a task aside for good.
-  for (const std::uint32_t generation : {1U, 2U}) master.lost({{0, 3}, generation, 2});
+  for (const std::uint32_t generation : {1U, 2U}) master.lost({open, generation, 2});
   master.note(end_note(ExitCode::interrupted));
   master.commit();
   const RunStatus after = reader.read();
