@@ -102,7 +102,7 @@ if [ -n "$MPIRUN" ]; then
   wait $!
   same $? 0 "mpirun killed"
   says err "left by a killed launch"
-  matches err "launch 2: .*mpirun"
+  matches err "launch 2: .*mpi"
   # Those of this run alone: others may be at work, or may have left theirs.
   segments=$(sed -nE 's/.*removed (.*), left by a killed launch/\1/p' err)
   same "$(wc -w <<<"$segments")" 3 "segments of three ranks"
