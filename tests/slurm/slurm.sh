@@ -54,8 +54,12 @@ state() { "$PETAVOX" status "$1" --json 2>/dev/null | grep -q "\"state\":\"$2\""
 works() { "$PETAVOX" status "$1" --json 2>/dev/null | grep -qE '"state":"running".*"done":([3-9]|[1-9][0-9])'; }
 job_is() { scontrol -o show job "$1" | grep -q "JobState=$2 "; }
 # A job that is queued again waits two minutes, which a test need not.
+# Not before the end of its first script has been taken note of: it would count as that of the second.
+nothing_completes() {
+  [ -z "$(squeue -h -t COMPLETING)" ] && ! sinfo -h -o %T | grep -q completing
+}
 start_now() {
-  until_true 60 job_is "$1" PENDING && scontrol update JobId="$1" StartTime=now
+  until_true 60 job_is "$1" PENDING && until_true 60 nothing_completes && sleep 2 && scontrol update JobId="$1" StartTime=now
 }
 complete() {
   until_true 90 job_is "$job" COMPLETED
