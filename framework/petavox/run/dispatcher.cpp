@@ -19,7 +19,7 @@ Dispatcher::Dispatcher(Communicator& comm, Master& master, WorkerTeam* local)
 }
 
 void Dispatcher::run() {
-  while (!master_.finished() && !master_.must_stop()) {
+  while (!master_.finished() && !master_.must_stop() && !deserted()) {
     listen(std::chrono::microseconds{200});
     hand_out();
     for (const WorkerId given_up : master_.tick()) joined_.erase(given_up);
@@ -33,11 +33,10 @@ bool Dispatcher::stop(int code) {
   const bool local_left = local_ == nullptr || local_->stop(stop_grace);
   take_local();
   std::set<int> waiting;
-  for (int rank = 0; rank < comm_.size(); ++rank)
-    if (rank != comm_.rank()) {
-      comm_.send(rank, wire::stop, wire::encode_code(code));
-      waiting.insert(rank);
-    }
+  for (const int rank : others()) {
+    comm_.send(rank, wire::stop, wire::encode_code(code));
+    waiting.insert(rank);
+  }
   left_ = &waiting;
   const auto begin = steady_now();
   while (!waiting.empty() && steady_now() - begin < stop_grace) {
@@ -54,11 +53,29 @@ bool Dispatcher::stop(int code) {
 }
 
 void Dispatcher::join(WorkerId worker) {
-  if (joined_.insert(worker).second) master_.add_worker(worker);
+  if (!gone_.contains(rank_of(worker, threads_)) && joined_.insert(worker).second) master_.add_worker(worker);
 }
 
 void Dispatcher::join_all(int rank) {
   for (int thread = 0; thread < threads_; ++thread) join(worker_of(rank, thread, threads_));
+}
+
+void Dispatcher::part(int rank) {
+  gone_.insert(rank);
+  if (left_ != nullptr) left_->erase(rank);
+  for (int thread = 0; thread < threads_; ++thread) {
+    const WorkerId worker = worker_of(rank, thread, threads_);
+    joined_.erase(worker);
+    master_.remove_worker(worker);
+  }
+  comm_.forget(rank);
+}
+
+std::vector<int> Dispatcher::others() const {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < comm_.size(); ++rank)
+    if (rank != comm_.rank() && !gone_.contains(rank)) ranks.push_back(rank);
+  return ranks;
 }
 
 void Dispatcher::listen(std::chrono::microseconds timeout) {
@@ -67,6 +84,10 @@ void Dispatcher::listen(std::chrono::microseconds timeout) {
     const int rank = message->from;
     if (message->tag == wire::stop) {
       if (left_ != nullptr) left_->erase(rank);
+      continue;
+    }
+    if (message->tag == wire::leave) {
+      part(rank);
       continue;
     }
     const bool first_word = master_.heard(rank);
@@ -119,16 +140,14 @@ void Dispatcher::pass_on_releases() {
   if (releases.empty()) return;
   if (local_ != nullptr) local_->release(releases);
   const Bytes message = wire::encode(releases);
-  for (int rank = 0; rank < comm_.size(); ++rank)
-    if (rank != comm_.rank()) comm_.send(rank, wire::release, message);
+  for (const int rank : others()) comm_.send(rank, wire::release, message);
 }
 
 void Dispatcher::beat() {
   const auto now = steady_now();
   if (now - last_beat_ < beat_interval) return;
   last_beat_ = now;
-  for (int rank = 0; rank < comm_.size(); ++rank)
-    if (rank != comm_.rank()) comm_.send(rank, wire::beat, {});
+  for (const int rank : others()) comm_.send(rank, wire::beat, {});
 }
 
 }  // namespace petavox

@@ -7,6 +7,7 @@
 #include "petavox/run/worker.hpp"
 
 #include <set>
+#include <vector>
 
 namespace petavox {
 
@@ -18,7 +19,7 @@ class Dispatcher {
   Dispatcher& operator=(const Dispatcher&) = delete;
   ~Dispatcher() { master_.while_busy({}); }
 
-  /// Local. Until everything is done or the run must stop.
+  /// Local. Until everything is done, the run must stop, or nobody is left to work.
   void run();
   /// Local. Collects the results of the tasks at hand and sends everybody away. False if one of this
   /// process's own workers hangs.
@@ -27,6 +28,14 @@ class Dispatcher {
  private:
   void join(WorkerId worker);
   void join_all(int rank);
+  /// The rank said that it is gone: what it was given goes to others, and no task is blamed.
+  void part(int rank);
+  /// Nobody is left who could work.
+  bool deserted() const {
+    return local_ == nullptr && gone_.size() + 1 == static_cast<std::size_t>(comm_.size());
+  }
+  /// The other ranks, but for those that are gone.
+  std::vector<int> others() const;
   void listen(std::chrono::microseconds timeout);
   void take_local();
   void hand_out();
@@ -38,6 +47,7 @@ class Dispatcher {
   WorkerTeam* local_;
   int threads_;  // of each rank
   std::set<WorkerId> joined_;
+  std::set<int> gone_;             // ranks
   std::set<int>* left_ = nullptr;  // while stopping: who has not answered yet
   TimePoint last_beat_ = steady_now();
 };

@@ -213,25 +213,20 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
 
 std::vector<WorkerId> Master::tick() {
   const auto time = steady_now();
+  std::vector<WorkerId> given_up;
+  const bool look = time - last_look_ >= look_interval;
+  if (look) {
+    last_look_ = time;
+    if (journal_.superseded()) superseded_ = true;
+    given_up = give_up_expired();
+  }
+  // After that: a disk that stands still must not cost the leases of those who spoke meanwhile.
   if (time - last_commit_ >= commit_interval) {
     commit();
     collect();
     snapshot_if_due(false);
   }
-  std::vector<WorkerId> given_up;
-  if (time - last_look_ >= look_interval) {
-    last_look_ = time;
-    if (journal_.superseded()) superseded_ = true;
-    for (const auto& [worker, task] : scheduler_.expired(now())) {
-      if (scheduler_.running(worker) != task) continue;  // given up with its rank
-      const int rank = rank_of(worker, threads());
-      if (threads() > 1 && silent(rank)) {
-        for (const WorkerId gone : give_up_rank(rank)) given_up.push_back(gone);
-      } else {
-        give_up_worker(worker, at_hand(worker).value_or(task));
-        given_up.push_back(worker);
-      }
-    }
+  if (look) {
     show_progress(false);
     note_usage(false);
   }

@@ -29,6 +29,8 @@ class Master {
   std::uint32_t generation() const { return journal_.generation(); }
 
   void add_worker(WorkerId worker) { scheduler_.add_worker(worker); }
+  /// What it was given goes to others; nothing is blamed.
+  void remove_worker(WorkerId worker) { scheduler_.remove_worker(worker); }
   /// Work for the worker, if there is any now.
   std::vector<Work> work_for(WorkerId worker);
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
@@ -113,6 +115,7 @@ class Master {
   void give_up_worker(WorkerId worker, TaskId task);
   std::optional<TaskId> at_hand(WorkerId worker) const;
   std::vector<WorkerId> give_up_rank(int rank);
+  std::vector<WorkerId> give_up_expired();
   bool silent(int rank) const;
 
   // master_progress.cpp

@@ -65,6 +65,21 @@ std::vector<WorkerId> Master::give_up_rank(int rank) {
   return workers;
 }
 
+std::vector<WorkerId> Master::give_up_expired() {
+  std::vector<WorkerId> given_up;
+  for (const auto& [worker, task] : scheduler_.expired(now())) {
+    if (scheduler_.running(worker) != task) continue;  // given up with its rank
+    const int rank = rank_of(worker, threads());
+    if (threads() > 1 && silent(rank)) {
+      for (const WorkerId gone : give_up_rank(rank)) given_up.push_back(gone);
+    } else {
+      give_up_worker(worker, at_hand(worker).value_or(task));
+      given_up.push_back(worker);
+    }
+  }
+  return given_up;
+}
+
 // The master's own rank never is. Others speak every quarter of a lease at least.
 bool Master::silent(int rank) const {
   const auto found = heard_.find(rank);

@@ -13,6 +13,7 @@ enum Tag : int {
   stop = 4,     ///< master -> worker: leave, with an exit code
   beat = 5,     ///< both ways: alive
   release = 6,  ///< master -> worker: a list of Release
+  leave = 7,    ///< worker -> master: gone, and holds nothing; the last that it says
 };
 
 Bytes encode(const std::vector<Work>& list);

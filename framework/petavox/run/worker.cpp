@@ -8,8 +8,6 @@ namespace {
 
 constexpr auto max_wait = std::chrono::milliseconds{50};
 constexpr std::uint64_t max_unsynced_bytes = std::uint64_t{64} << 20;
-/// A worker that hears nothing from the master for so long leaves: its master is gone.
-constexpr auto max_silence = std::chrono::seconds{120};
 
 }  // namespace
 
@@ -54,6 +52,14 @@ std::vector<TaskOutcome> WorkerCore::take_results() {
   return results;
 }
 
+void leave_silent_master(Communicator& comm, int master) {
+  log::error("the master has been silent for too long (it is gone); run the same command again to resume");
+  // Should it live after all, it must not wait for this rank, nor blame a task for its absence.
+  comm.send(master, wire::leave, {});
+  comm.flush(std::chrono::seconds{1});
+  comm.forget(master);
+}
+
 int serve_as_worker(Communicator& comm, WorkerCore& core) {
   constexpr int master = 0;
   const auto report = [&] {
@@ -92,9 +98,7 @@ int serve_as_worker(Communicator& comm, WorkerCore& core) {
     }
     if (core.due()) report();
     if (core.idle() && steady_now() - last_heard > max_silence) {
-      log::error(
-          "the master has been silent for too long (it is gone); run the same command again to resume");
-      comm.forget(master);
+      leave_silent_master(comm, master);
       return static_cast<int>(ExitCode::interrupted);
     }
   }

@@ -45,6 +45,11 @@ class WorkerCore {
   TimePoint oldest_{};
 };
 
+/// A rank that is idle and hears nothing from the master for so long leaves: its master is gone.
+inline constexpr std::chrono::seconds max_silence{120};
+/// Local. Says so to the user, and to the master, should it live after all.
+void leave_silent_master(Communicator& comm, int master);
+
 /// Local. The loop of a rank with one worker: until the master says stop. Returns the exit code that the
 /// master sent.
 int serve_as_worker(Communicator& comm, WorkerCore& core);

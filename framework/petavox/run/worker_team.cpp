@@ -10,8 +10,6 @@
 namespace petavox {
 namespace {
 
-/// A rank that hears nothing from the master for so long leaves: its master is gone.
-constexpr auto max_silence = std::chrono::seconds{120};
 constexpr auto longest_beat = std::chrono::seconds{5};
 /// How long a stopping rank waits for the tasks at hand: less than the master waits for the rank.
 constexpr auto stop_grace = std::chrono::seconds{7};
@@ -103,9 +101,7 @@ TeamOutcome serve_as_team(Communicator& comm, WorkerTeam& team, std::chrono::dur
       last_beat = now;
     }
     if (team.idle() && now - last_heard > max_silence) {
-      log::error(
-          "the master has been silent for too long (it is gone); run the same command again to resume");
-      comm.forget(master);
+      leave_silent_master(comm, master);
       return {static_cast<int>(ExitCode::interrupted), team.stop(stop_grace)};
     }
   }

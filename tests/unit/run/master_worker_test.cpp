@@ -2,7 +2,9 @@
 // left.
 
 #include "petavox/base/clock.hpp"
+#include "petavox/run/dispatcher.hpp"
 #include "petavox/run/master.hpp"
+#include "petavox/run/wire.hpp"
 #include "petavox/run/worker.hpp"
 
 #include "unit/run/run_world.hpp"
@@ -85,6 +87,80 @@ TEST_F(MasterTest, ThreeChargesOnOneRankDoNotSetATaskAsideWhileAnotherMayTry) {
   Master master{*plan_, root_, quiet(), 2};
   master.add_worker(WorkerId{3});
   for (const Work& work : master.work_for(WorkerId{3})) EXPECT_NE(work.task, task);
+}
+
+/// One other rank, which answers each message to it as it was told.
+class OneOther final : public Communicator {
+ public:
+  explicit OneOther(std::map<int, int> answers) : answers_{std::move(answers)} {
+    inbox_.push_back({1, wire::hello, {}});
+  }
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void send(int, int tag, std::span<const std::byte>) override {
+    sent.push_back(tag);
+    if (const auto answer = answers_.find(tag); answer != answers_.end())
+      inbox_.push_back({1, answer->second, {}});
+  }
+  std::optional<Message> poll(std::chrono::microseconds) override {
+    if (inbox_.empty()) return std::nullopt;
+    Message message = std::move(inbox_.front());
+    inbox_.pop_front();
+    return message;
+  }
+  bool flush(std::chrono::milliseconds) override { return true; }
+  void forget(int peer) override { forgotten.insert(peer); }
+  void barrier() override {}
+  Bytes broadcast(Bytes bytes, int) override { return bytes; }
+  std::int64_t maximum(std::int64_t value) override { return value; }
+  [[noreturn]] void abort(int) override { std::abort(); }
+  std::vector<int> sent;
+  std::set<int> forgotten;
+
+ private:
+  std::map<int, int> answers_;
+  std::deque<Message> inbox_;
+};
+
+// The master stood still for so long that its worker took it for dead, and said so.
+TEST_F(MasterTest, AWorkerThatLeavesIsNotWaitedForAndBlamesNoTask) {
+  OneOther other{{{wire::work, wire::leave}}};
+  {
+    Master master{*plan_, root_, quiet()};
+    Dispatcher dispatcher{other, master, nullptr};
+    dispatcher.run();
+    EXPECT_FALSE(master.finished());
+    EXPECT_TRUE(dispatcher.stop(0));
+  }
+  EXPECT_EQ(other.sent, (std::vector<int>{wire::work}));
+  EXPECT_EQ(other.forgotten, (std::set<int>{1}));
+  LostTasks lost;
+  replay_journal(root_, lost);
+  EXPECT_TRUE(lost.tasks.empty());
+}
+
+// Commits take longer than a lease; what was said meanwhile counts.
+TEST_F(MasterTest, ADiskThatStandsStillCostsNobodyTheLease) {
+  Master master{*plan_, root_, quiet(), 2};
+  const WorkerId busy{1}, other{2};
+  for (const WorkerId worker : {busy, other}) master.add_worker(worker);
+  ASSERT_FALSE(master.work_for(busy).empty());
+  const std::vector<Work> work = master.work_for(other);
+  ASSERT_FALSE(work.empty());
+  virtual_time += 2s;
+  EXPECT_TRUE(master.tick().empty());
+  TaskOutcome failed;
+  failed.task = work.front().task;
+  failed.attempt = work.front().attempt;
+  failed.kind = OutcomeKind::failed;
+  master.report(other, failed);
+  master.before_commit([] { virtual_time += 60s; });
+  virtual_time += 2s;
+  EXPECT_TRUE(master.tick().empty());
+  master.before_commit({});
+  for (const WorkerId worker : {busy, other}) master.alive(worker);  // heard when the disk went on
+  virtual_time += 2s;
+  EXPECT_TRUE(master.tick().empty());
 }
 
 /// Takes as long as it is told.
