@@ -19,8 +19,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto beat = std::chrono::milliseconds{100};
 constexpr auto look_interval = std::chrono::seconds{1};
 constexpr auto kill_grace = std::chrono::seconds{10};
-/// Segments are made when MPI is opened: looking for them for so long is enough.
-constexpr auto segments_interval = std::chrono::milliseconds{500};
+/// Segments are made when MPI is opened: looking for them for so long is enough, ever more seldom.
 constexpr auto segments_looked_for = std::chrono::minutes{2};
 constexpr int config_code = static_cast<int>(ExitCode::config), io_code = static_cast<int>(ExitCode::io),
               interrupted_code = static_cast<int>(ExitCode::interrupted);
@@ -89,11 +88,12 @@ class Launch {
     SharedSegments segments;
     LaunchedProcess process{options_.command};
     begin_ = Clock::now();
-    auto looked = begin_, noted = begin_ - segments_interval;
+    auto looked = begin_, noted = begin_;
     while (!process.poll()) {
       if (const auto number = signals_.wait(beat)) take(*number, process);
       const auto now = Clock::now();
-      if (now - noted >= segments_interval && now - begin_ < segments_looked_for) {
+      if (now - noted >= std::max<Clock::duration>(beat, (now - begin_) / 10) &&
+          now - begin_ < segments_looked_for) {
         segments.note(process.pid());
         noted = now;
       }
