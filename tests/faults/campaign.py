@@ -125,6 +125,15 @@ class Campaign(SystemCallRows):
             pass
 
     @staticmethod
+    def signal_rank(pid, number):
+        """False if the rank ended between being found and being signalled: nothing was done to it."""
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    @staticmethod
     def ranks_of(process):
         """Process ids of the petavox ranks that mpirun (or the shell) started, by rank."""
         found = {}
@@ -209,9 +218,9 @@ class Campaign(SystemCallRows):
                 targets = self.ranks_of(process)
                 if process.poll() is None and targets and kills < trials and launch < 8:
                     rank = self.random.choice(sorted(targets))
-                    os.kill(targets[rank], signal.SIGKILL)
-                    kills += 1
-                    self.count("kills of the master" if rank == 0 else "kills of a worker")
+                    if self.signal_rank(targets[rank], signal.SIGKILL):
+                        kills += 1
+                        self.count("kills of the master" if rank == 0 else "kills of a worker")
                 code, stdout, stderr = self.finish(process)
                 if code == 0:
                     self.expect(self.digest(stdout) == expected, f"the digest is {self.digest(stdout)}, expected {expected}")
@@ -345,26 +354,24 @@ class Campaign(SystemCallRows):
             targets = {rank: pid for rank, pid in self.ranks_of(process).items() if rank != 0}
             stopped = None
             if process.poll() is None and targets:
-                stopped = targets[self.random.choice(sorted(targets))]
-                os.kill(stopped, signal.SIGSTOP)
-                self.count("stopped workers")
+                rank = self.random.choice(sorted(targets))
+                if self.signal_rank(targets[rank], signal.SIGSTOP):
+                    stopped = targets[rank]
+                    self.count("stopped workers")
             zombie = trial % 2 == 0
             deadline = time.monotonic() + 60
             awake_at = time.monotonic() + 4
             while process.poll() is None and time.monotonic() < deadline and not (out / "COMPLETE").exists():
                 if stopped and zombie and time.monotonic() > awake_at:
-                    os.kill(stopped, signal.SIGCONT)
-                    self.count("zombies")
+                    if self.signal_rank(stopped, signal.SIGCONT):
+                        self.count("zombies")
                     stopped = None
                 time.sleep(0.05)
             self.expect((out / "COMPLETE").exists(), "a stopped worker stopped the run")
             time.sleep(1)
             self.kill_group(process)
             if stopped:
-                try:
-                    os.kill(stopped, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                self.signal_rank(stopped, signal.SIGKILL)
             self.finish(process)
             self.complete(config, out, expected)
             shutil.rmtree(out)
