@@ -74,7 +74,7 @@ RunReport run_distributed(const Plan& plan, const InputSet& inputs, Communicator
 /// Installs handlers of SIGINT, SIGTERM and SIGUSR1 that ask the run to stop cleanly (exit code 75).
 void install_stop_handlers();
 bool stop_requested();
-/// For tests.
+/// For tests: what the handlers do, or its undoing.
 void request_stop(bool stop);
 
 }  // namespace petavox

@@ -14,11 +14,14 @@ std::atomic<bool> stop_flag{false};
 constexpr std::size_t max_slots = 256;
 std::array<std::atomic<RunningSlots*>, max_slots> watched{};
 
-void on_signal(int) {
+// Async-signal-safe.
+void take_request() noexcept {
   stop_flag.store(true, std::memory_order_relaxed);
   for (auto& entry : watched)
     if (RunningSlots* slots = entry.load(std::memory_order_acquire)) slots->mark_interrupted();
 }
+
+void on_signal(int) { take_request(); }
 
 }  // namespace
 
@@ -31,7 +34,12 @@ void install_stop_handlers() {
 }
 
 bool stop_requested() { return stop_flag.load(std::memory_order_relaxed); }
-void request_stop(bool stop) { stop_flag.store(stop, std::memory_order_relaxed); }
+void request_stop(bool stop) {
+  if (stop)
+    take_request();
+  else
+    stop_flag.store(false, std::memory_order_relaxed);
+}
 
 WatchedSlots::WatchedSlots(RunningSlots& slots) : slots_{&slots} {
   for (auto& entry : watched) {

@@ -282,6 +282,7 @@ class Trial::SimulatedRunner final : public Runner {
   std::uint32_t generation_;
   int rank_;
   RunningSlots slots_;
+  WatchedSlots watched_{slots_};
   std::vector<std::uint32_t> streams_;
   std::map<Disk::Key, std::size_t> synced_;  // packs of this runner, and how many objects are durable
 };
