@@ -1,12 +1,12 @@
 // petavox calibrate: what the steps of a configuration cost on this machine, from a few of its blocks.
 
 #include "petavox/base/log.hpp"
+#include "petavox/base/units.hpp"
 #include "petavox/io/process_identity.hpp"
 #include "petavox/run/profile.hpp"
 #include "petavox/run/run.hpp"
 #include "petavox/run/run_history.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/costs.hpp"
 #include "apps/petavox/scratch_dir.hpp"
@@ -18,6 +18,7 @@
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 namespace petavox::app {
 namespace {
@@ -136,8 +137,7 @@ int run(const Options& options) {
   const Costs costs = costs_of(sample, report);
   const std::string json = costs_to_json(costs);
   const std::filesystem::path out = std::filesystem::absolute(options.out);
-  OutputRoot::open(out.parent_path().string())
-      .atomically_replace(out.filename().string(), std::as_bytes(std::span{json.data(), json.size()}));
+  OutputRoot::open(out.parent_path().string()).atomically_replace(out.filename().string(), bytes_of(json));
   std::cout << fmt::format("{:<32} {:>14} {:>14} {:>14} {:>8}\n", "step", "CPU ns/voxel", "stored B/voxel",
                            "read B/voxel", "spread");
   for (const StepRate& r : costs.steps)

@@ -63,7 +63,7 @@ const char* name_of(TileState state) {
 void write_text(const std::filesystem::path& file, const std::string& text) {
   const auto parent = file.parent_path();
   OutputRoot::open(parent.empty() ? "." : parent.string())
-      .atomically_replace(file.filename().string(), std::as_bytes(std::span{text.data(), text.size()}));
+      .atomically_replace(file.filename().string(), bytes_of(text));
 }
 
 int run(const Options& options) {

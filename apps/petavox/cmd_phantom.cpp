@@ -213,7 +213,7 @@ int run(const Options& options) {
   const TruthFiles truth = write_truth(phantom, root);
   const Json json = description(phantom, digests, truth);
   const std::string text = json.dump(2) + "\n";
-  root.atomically_replace("phantom.json", std::as_bytes(std::span{text.data(), text.size()}));
+  root.atomically_replace("phantom.json", bytes_of(text));
   if (options.json) {
     fmt::print("{}\n", json.dump());
     return 0;

@@ -28,7 +28,7 @@ struct Options {
 int run(const Options& options) {
   const OutputRoot root = OutputRoot::open(options.directory);
   const std::string page = make_report(root).page;
-  const auto bytes = std::as_bytes(std::span{page.data(), page.size()});
+  const auto bytes = bytes_of(page);
   if (options.out.empty()) {
     root.atomically_replace("report.html", bytes);
     std::cout << root.path_of("report.html") << "\n";

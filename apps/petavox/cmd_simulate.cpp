@@ -1,9 +1,9 @@
 // petavox simulate: the scheduler of real runs against a cluster that does not exist.
 
+#include "petavox/base/units.hpp"
 #include "petavox/simulate/block_chain.hpp"
 #include "petavox/simulate/cluster.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/costs.hpp"
 #include "apps/petavox/setup.hpp"
@@ -13,6 +13,7 @@
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace petavox::app {

@@ -135,7 +135,7 @@ int submit(SubmitOptions& options) {
   }
   const OutputRoot root = OutputRoot::create(options.job.run_dir);
   root.make_directories("slurm");
-  root.atomically_replace("slurm/job.sbatch", std::as_bytes(std::span{script.data(), script.size()}));
+  root.atomically_replace("slurm/job.sbatch", bytes_of(script));
   const Captured sbatch = capture({"sbatch", "--parsable", root.path() + "/slurm/job.sbatch"});
   if (sbatch.code != 0)
     throw Error{ErrorCode::config, "sbatch refused the job: " + sbatch.text +
@@ -144,7 +144,7 @@ int submit(SubmitOptions& options) {
   const std::string id = sbatch.text.substr(0, sbatch.text.find_first_of(";\n"));
   File jobs = root.open_or_create("slurm/jobs");
   const std::string line = id + "\n";
-  jobs.write_all_at(std::as_bytes(std::span{line.data(), line.size()}), jobs.size_bytes());
+  jobs.write_all_at(bytes_of(line), jobs.size_bytes());
   if (options.id_only)
     std::cout << line;
   else
@@ -185,7 +185,7 @@ int status(const std::vector<std::string>& directories) {
       continue;
     }
     const Bytes bytes = root.read_file("slurm/jobs", 1 << 20);
-    std::istringstream ids{std::string{reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+    std::istringstream ids{text_of(bytes)};
     for (std::string id; std::getline(ids, id);)
       if (!id.empty() && id.find_first_not_of("0123456789_") == std::string::npos)
         std::cout << "  job " << id << ": " << job_text(id) << "\n";

@@ -1,5 +1,6 @@
 // petavox status: how a run stands, from another shell or node, while it works and after.
 
+#include "petavox/base/units.hpp"
 #include "petavox/run/rank_log.hpp"
 #include "petavox/run/run_status.hpp"
 

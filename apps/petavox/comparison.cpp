@@ -1,10 +1,13 @@
 #include "apps/petavox/comparison.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
+#include "petavox/base/units.hpp"
+
 #include "apps/petavox/svg.hpp"
 
 #include <algorithm>
 #include <filesystem>
+
+#include <fmt/format.h>
 
 namespace petavox::app {
 namespace {

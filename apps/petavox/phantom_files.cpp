@@ -12,7 +12,7 @@ namespace petavox::app {
 namespace {
 
 void replace(const OutputRoot& root, const char* name, const std::string& text) {
-  root.atomically_replace(name, std::as_bytes(std::span{text.data(), text.size()}));
+  root.atomically_replace(name, bytes_of(text));
 }
 
 std::size_t write_synapses(const Phantom& phantom, const Tiling& blocks, const OutputRoot& root) {

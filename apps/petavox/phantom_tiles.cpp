@@ -143,7 +143,7 @@ struct Grid {
 };
 
 void write(const OutputRoot& root, const std::string& name, std::string_view text) {
-  root.atomically_replace(name, std::as_bytes(std::span{text.data(), text.size()}));
+  root.atomically_replace(name, bytes_of(text));
 }
 
 class Cutter {

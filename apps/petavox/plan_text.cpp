@@ -1,9 +1,9 @@
 #include "apps/petavox/plan_text.hpp"
 
+#include "petavox/base/units.hpp"
 #include "petavox/io/image_stack.hpp"
 #include "petavox/io/tile_list.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
 #include "apps/petavox/svg.hpp"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <fstream>
 #include <set>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 

@@ -25,8 +25,7 @@ std::optional<Prediction> read_prediction(const OutputRoot& root) {
   if (!root.exists("prediction.json")) return std::nullopt;
   const Bytes bytes = root.read_file("prediction.json", max_bytes);
   try {
-    const auto json = nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
-                                            reinterpret_cast<const char*>(bytes.data()) + bytes.size());
+    const auto json = nlohmann::json::parse(text_of(bytes));
     Prediction prediction;
     prediction.ranks = json.at("ranks").get<int>();
     prediction.threads = json.at("threads").get<int>();

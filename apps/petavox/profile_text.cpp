@@ -1,7 +1,8 @@
 #include "apps/petavox/profile_text.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
+#include "petavox/base/units.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace petavox::app {
@@ -9,17 +10,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string bytes_text(std::uint64_t bytes) {
-  return bytes == 0 ? "-" : app::bytes_text(static_cast<double>(bytes));
+std::string bytes_or_dash(std::uint64_t bytes) {
+  return bytes == 0 ? "-" : bytes_text(static_cast<double>(bytes));
 }
 
 std::string line_of(const ProfileRow& row) {
   std::string line = fmt::format("{:<32} {:>8}", row.name, row.tasks);
   for (const double s : row.seconds) line += fmt::format(" {:>8.2f}", s);
   return line + fmt::format(" {:>8.2f} {:>8} {:>8} {:>8} {:>8} {:>8}\n", row.cpu_s,
-                            bytes_text(row.bytes_read), bytes_text(row.bytes_written),
-                            bytes_text(row.stored_bytes_read), bytes_text(row.stored_bytes_written),
-                            bytes_text(row.peak_bytes));
+                            bytes_or_dash(row.bytes_read), bytes_or_dash(row.bytes_written),
+                            bytes_or_dash(row.stored_bytes_read), bytes_or_dash(row.stored_bytes_written),
+                            bytes_or_dash(row.peak_bytes));
 }
 
 ProfileRow total_of(const Profile& profile) {
@@ -72,7 +73,7 @@ std::string profile_text(const Profile& profile, const std::string& trace_file) 
       "wall time", profile.wall_s, profile.threads,
       profile.span_s > 0 ? 100 * (1 - wait / profile.span_s) : 0, profile.span_s, profile.idle_s);
   out += fmt::format("{:<24} {} of program and libraries, which peaks come on top of\n", "memory",
-                     bytes_text(profile.base_bytes));
+                     bytes_or_dash(profile.base_bytes));
   if (profile.damaged_logs > 0)
     out += fmt::format("{:<24} {} logs end early (their threads died, or the disk is damaged)\n", "note",
                        profile.damaged_logs);

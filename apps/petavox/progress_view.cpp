@@ -1,6 +1,7 @@
 #include "apps/petavox/progress_view.hpp"
 
 #include "petavox/base/log.hpp"
+#include "petavox/base/units.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,8 +1,8 @@
 #include "apps/petavox/report_page.hpp"
 
+#include "petavox/base/units.hpp"
 #include "petavox/run/run_directory.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
 #include "apps/petavox/comparison.hpp"
 #include "apps/petavox/report_plots.hpp"
 #include "apps/petavox/report_style.hpp"
@@ -12,6 +12,7 @@
 #include <cmath>
 #include <ctime>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace petavox::app {
@@ -20,15 +21,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr std::uint64_t max_text_bytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t max_picture_bytes = std::uint64_t{4} << 20;
-
-std::string utc_text(std::uint64_t unix_ns) {
-  const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return text;
-}
 
 std::string base64(std::span<const std::byte> bytes) {
   constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -45,11 +37,10 @@ std::string base64(std::span<const std::byte> bytes) {
 }
 
 /// The text of a file, or nothing if it is missing or too large for a page.
-std::string text_of(const OutputRoot& root, const std::string& name) {
+std::string text_in(const OutputRoot& root, const std::string& name) {
   if (!root.exists(name)) return "";
   try {
-    const Bytes bytes = root.read_file(name, max_text_bytes);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    return text_of(root.read_file(name, max_text_bytes));
   } catch (const Error&) {
     return "";
   }
@@ -146,7 +137,7 @@ void add_pictures(Page& page, const Source& s) {
 void add_scores(Page& page, const Source& s) {
   for (const std::string& name : s.root.list("reports")) {
     if (!name.ends_with(".json")) continue;
-    const Json json = Json::parse(text_of(s.root, "reports/" + name), nullptr, false);
+    const Json json = Json::parse(text_in(s.root, "reports/" + name), nullptr, false);
     if (!json.is_object()) continue;
     page.add("<h2>" + escape_html(name.substr(0, name.size() - 5)) + "</h2>\n");
     page.table({"", ""});
@@ -249,7 +240,7 @@ void add_provenance(Page& page, const Source& s) {
     page.end_table();
   }
   page.add("<details><summary>Configuration, as it was run</summary><pre>" +
-           escape_html(text_of(s.root, "run.yaml")) + "</pre></details>\n");
+           escape_html(text_in(s.root, "run.yaml")) + "</pre></details>\n");
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ void write_report(const OutputRoot& root, const InputSet& inputs, bool complete)
   }
   try {
     const auto [page, comparison] = make_report(root);
-    root.atomically_replace("report.html", std::as_bytes(std::span{page.data(), page.size()}));
+    root.atomically_replace("report.html", bytes_of(page));
     log::info(comparison);
     log::info("report: " + root.path_of("report.html"));
   } catch (const Error& error) {

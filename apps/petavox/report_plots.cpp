@@ -1,10 +1,13 @@
 #include "apps/petavox/report_plots.hpp"
 
-#include "apps/petavox/bytes_text.hpp"
+#include "petavox/base/units.hpp"
+
 #include "apps/petavox/svg.hpp"
 
 #include <algorithm>
 #include <map>
+
+#include <fmt/format.h>
 
 namespace petavox::app {
 namespace {

@@ -1,6 +1,7 @@
 #include "apps/petavox/setup.hpp"
 
 #include "petavox/pipeline/plugins.hpp"
+#include "petavox/pipeline/stage_programs.hpp"
 
 #include "stages/register.hpp"
 

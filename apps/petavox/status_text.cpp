@@ -1,5 +1,7 @@
 #include "apps/petavox/status_text.hpp"
 
+#include "petavox/base/units.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -33,7 +35,7 @@ std::string status_text(const std::string& directory, const RunStatus& status) {
                      "done", sum.done, sum.total, percent, sum.failed, sum.lost, sum.quarantined);
   if (status.tasks_per_s > 0) {
     out += fmt::format("{:<12} {:.1f} tasks/s", "rate", status.tasks_per_s);
-    if (status.bytes_per_s > 0) out += fmt::format(", {}/s", size_text(status.bytes_per_s));
+    if (status.bytes_per_s > 0) out += fmt::format(", {}/s", bytes_text(status.bytes_per_s));
     out += "\n";
   }
   if (status.left_s >= 0) out += fmt::format("{:<12} about {}\n", "left", duration_text(status.left_s));

@@ -1,6 +1,8 @@
 #include "apps/petavox/supervisor.hpp"
 
+#include "petavox/base/clock.hpp"
 #include "petavox/base/log.hpp"
+#include "petavox/base/units.hpp"
 
 #include "apps/petavox/launched_process.hpp"
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace petavox::app {
 
 std::string escape_html(std::string_view text) {
@@ -48,16 +50,6 @@ std::vector<double> round_ticks(double top, int count) {
     }
   for (int i = 1; i <= 2 * count + 1 && i * step <= top * (1 + 1e-9); ++i) ticks.push_back(i * step);
   return ticks;
-}
-
-std::string seconds_text(double seconds) {
-  if (seconds == 0) return "0 s";
-  if (seconds < 0.0005) return fmt::format("{:.0f} µs", seconds * 1e6);
-  if (seconds < 0.9995) return fmt::format("{:.3g} ms", seconds * 1e3);
-  if (seconds < 120) return fmt::format("{:.3g} s", seconds);
-  if (seconds < 7200) return fmt::format("{:.3g} min", seconds / 60);
-  if (seconds < 172800) return fmt::format("{:.3g} h", seconds / 3600);
-  return fmt::format("{:.3g} d", seconds / 86400);
 }
 
 Svg::Svg(double width, double height, std::string_view title)

@@ -18,9 +18,6 @@ std::string escape_html(std::string_view text);
 /// About `count` round numbers from 0 up to `top` (included if it is one of them).
 std::vector<double> round_ticks(double top, int count);
 
-/// "3.2 s", "4 min", "2.5 h", "3 d".
-std::string seconds_text(double seconds);
-
 /// A drawing of fixed inner size that scales with the page.
 class Svg {
  public:

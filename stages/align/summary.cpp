@@ -140,7 +140,7 @@ Bytes AlignmentSummary::finish(State state, const ReductionContext&) const {
       R"("least_area":{},"most_area":{},"unmatched":[{}],"by_section":[{}]}})",
       state.rows.size(), num_bad, mean(all.residual, all.matched), mean(all.before, all.num_before),
       mean(all.after, all.num_after), mean(all.least_area, 1), mean(all.most_area, 1), bad, sections);
-  const auto bytes = std::as_bytes(std::span{json});
+  const auto bytes = bytes_of(json);
   return Bytes(bytes.begin(), bytes.end());
 }
 

@@ -190,12 +190,8 @@ class Windows final : public Stage {
 
 StageType ffn_stage() {
   return {"ffn", "objects by a flood-filling network", "built-in", [](Params& params) {
-            const Stitching lattice{params, Extent{192, 192, 192}, Extent{32, 32, 32}};
-            StageProgram program;
-            program.steps.emplace_back(std::make_unique<Windows>(params, lattice));
-            add_stitching(lattice, program);
-            program.exports = {"stitched"};
-            return program;
+            return stitched_program<Windows>(params,
+                                             Stitching{params, Extent{192, 192, 192}, Extent{32, 32, 32}});
           }};
 }
 

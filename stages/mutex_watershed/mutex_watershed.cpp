@@ -79,12 +79,7 @@ class Windows final : public Stage {
 StageType mutex_watershed_stage() {
   return {"mutex_watershed", "segments from attractive and long-range repulsive affinities", "built-in",
           [](Params& params) {
-            const Stitching lattice{params, Extent{128, 256, 256}};
-            StageProgram program;
-            program.steps.emplace_back(std::make_unique<Windows>(params, lattice));
-            add_stitching(lattice, program);
-            program.exports = {"stitched"};
-            return program;
+            return stitched_program<Windows>(params, Stitching{params, Extent{128, 256, 256}});
           }};
 }
 

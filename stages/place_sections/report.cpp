@@ -124,7 +124,7 @@ Bytes PlacementReport::finish(State state, const ReductionContext&) const {
       R"("unplaced":[{}],"flipped":[{}],"turned":[{}],"wrong_order":[{}],"by_section":[{}]}})",
       lines.size(), unplaced.count(), flipped.count(), turned.count(), disorder.count(), unplaced.json(),
       flipped.json(), turned.json(), disorder.json(), sections);
-  const auto bytes = std::as_bytes(std::span{json});
+  const auto bytes = bytes_of(json);
   return Bytes(bytes.begin(), bytes.end());
 }
 

@@ -247,7 +247,7 @@ Bytes Score::finish(State state, const ReductionContext&) const {
   score::Tally tally = score::tally_of(state.cells.span(), state.voxels, std::move(state.truths));
   tally += state.left;
   const std::string text = score::to_json(score::scores_of(tally));
-  const auto bytes = std::as_bytes(std::span{text});
+  const auto bytes = bytes_of(text);
   return {bytes.begin(), bytes.end()};
 }
 

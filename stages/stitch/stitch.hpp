@@ -24,6 +24,17 @@ struct Stitching {
 /// subvolumes and stitch at once.
 void add_stitching(const Stitching& settings, StageProgram& program);
 
+/// The program of a stage whose step `Windows`, made from its parameters and the lattice, segments
+/// subvolumes: they are stitched.
+template <class Windows>
+StageProgram stitched_program(Params& params, const Stitching& lattice) {
+  StageProgram program;
+  program.steps.emplace_back(std::make_unique<Windows>(params, lattice));
+  add_stitching(lattice, program);
+  program.exports = {"stitched"};
+  return program;
+}
+
 StageType stitch_stage();
 
 }  // namespace petavox

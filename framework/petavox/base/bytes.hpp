@@ -22,6 +22,12 @@ static_assert(std::endian::native == std::endian::little,
 
 using Bytes = std::vector<std::byte>;
 
+/// The bytes of a text; they live as long as it does.
+inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
+inline std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 class ByteWriter {
  public:
   template <class T>

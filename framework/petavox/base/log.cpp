@@ -1,5 +1,7 @@
 #include "petavox/base/log.hpp"
 
+#include "petavox/base/clock.hpp"
+
 #include <chrono>
 #include <deque>
 #include <mutex>
@@ -38,12 +40,6 @@ Shared& shared() {
 void set_pattern() {
   const std::string& origin = shared().origin;
   logger().set_pattern(shared().line_start + "%H:%M:%S " + (origin.empty() ? "" : origin + " ") + "%l: %v");
-}
-
-std::uint64_t unix_time_ns() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
 }
 
 spdlog::level::level_enum to_spdlog(Level level) {

@@ -1,6 +1,7 @@
 #include "petavox/io/journal.hpp"
 
 #include "petavox/base/check.hpp"
+#include "petavox/base/clock.hpp"
 #include "petavox/io/journal_format.hpp"
 #include "petavox/io/process_identity.hpp"
 
@@ -16,8 +17,6 @@ using namespace detail;
 namespace {
 
 constexpr std::uint32_t max_generation = std::numeric_limits<std::uint32_t>::max() - 1;
-
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
 
 }  // namespace
 
@@ -120,9 +119,7 @@ JournalWriter JournalWriter::acquire(const OutputRoot& root, JournalHeader heade
   header.host_id = self.host_id;
   header.pid = self.pid;
   header.start_ticks = self.start_ticks;
-  header.unix_time_ns = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                       std::chrono::system_clock::now().time_since_epoch())
-                                                       .count());
+  header.unix_time_ns = unix_time_ns();
   const Bytes payload = encode_header(header);
   PETAVOX_ASSERT(payload.size() <= max_header_bytes);
   root.make_directories("journal");

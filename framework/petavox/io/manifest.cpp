@@ -217,13 +217,13 @@ Manifest manifest_from_text(std::string_view document) {
 
 void write_manifest(const OutputRoot& root, const Manifest& manifest, std::string_view name) {
   const std::string document = manifest_to_text(manifest);
-  root.atomically_replace(name, std::as_bytes(std::span{document}));
+  root.atomically_replace(name, bytes_of(document));
 }
 
 Manifest read_manifest(const OutputRoot& root, std::string_view name, std::uint64_t max_bytes) {
   const Bytes bytes = root.read_file(name, max_bytes);
   try {
-    return manifest_from_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return manifest_from_text(text_of(bytes));
   } catch (const Error& error) {
     throw Error{error.code(), root.path() + "/" + std::string{name} + ": " + error.what()};
   }

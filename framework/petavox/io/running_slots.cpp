@@ -1,6 +1,7 @@
 #include "petavox/io/running_slots.hpp"
 
 #include "petavox/base/check.hpp"
+#include "petavox/base/clock.hpp"
 #include "petavox/io/process_identity.hpp"
 
 #include <algorithm>
@@ -42,12 +43,6 @@ static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free);
 FileHeader& header_of(std::byte* mapping) { return *reinterpret_cast<FileHeader*>(mapping); }
 SlotRecord& slot_of(std::byte* mapping, std::uint32_t slot) {
   return reinterpret_cast<SlotRecord*>(mapping + sizeof(FileHeader))[slot];
-}
-
-std::uint64_t unix_time_ns() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);  // async-signal-safe
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::string running_name(std::uint32_t generation, std::uint32_t rank) {

@@ -1,4 +1,5 @@
 #include "petavox/pipeline/config_detail.hpp"
+#include "petavox/pipeline/stage_programs.hpp"
 
 #include <algorithm>
 #include <set>
@@ -6,50 +7,16 @@
 #include <fmt/format.h>
 
 namespace petavox {
-namespace {
-
-struct Ports {
-  std::set<std::string> needed;   ///< volumes without which the stage cannot run
-  std::set<std::string> written;  ///< volumes that others may read
-};
-
-std::string volume_of(const std::map<std::string, std::string>& connections, const std::string& port,
-                      const std::string& fallback) {
-  const auto found = connections.find(port);
-  return found != connections.end() ? found->second : fallback;
-}
-
-Ports ports_of(const StageSpec& spec, const StageType& type) {
-  Problems ignored;  // the graph builder reports them
-  Params params{spec.params, "stages." + spec.name, ignored};
-  const StageProgram program = type.make(params);
-  Ports ports;
-  std::set<std::string> internal;
-  for (const StageProgram::Step& step : program.steps) {
-    const Contract contract = std::visit([](const auto& s) { return s->contract(Setup{}); }, step);
-    for (const InPort& port : contract.reads)
-      if (!port.optional && !internal.contains(port.name))
-        ports.needed.insert(volume_of(spec.reads, port.name, port.volume.empty() ? port.name : port.volume));
-    for (const OutPort& port : contract.writes) {
-      internal.insert(port.name);
-      ports.written.insert(volume_of(spec.writes, port.name, port.name));
-    }
-  }
-  return ports;
-}
-
-}  // namespace
-
 void skip_stages_without_inputs(RunConfig& config, const StageRegistry& registry) {
   if (config.absent_inputs.empty()) return;
   std::set<std::string> absent{config.absent_inputs.begin(), config.absent_inputs.end()};
   Value* stages = config.source.find("stages");
-  std::vector<Ports> ports;
+  std::vector<StageVolumes> ports;
   for (const StageSpec& spec : config.stages) {
     ports.emplace_back();
     const StageType* type = registry.find(spec.type);
     try {
-      if (type != nullptr) ports.back() = ports_of(spec, *type);
+      if (type != nullptr) ports.back() = volumes_of(spec, *type);
     } catch (const Error&) {
       // A constructor that refuses its parameters does so again, and is reported, when the graph is built.
     }

@@ -154,9 +154,6 @@ class Plan final : public TaskGraph {
   std::string canonical_;
 };
 
-/// Problems of the stages' names and parameters, which need no input to be found. make_plan() finds them, too.
-void check_stages(const RunConfig& config, const StageRegistry& registry, Problems& problems);
-
 /// Throws Error{config} with every problem of the stages and their connections.
 std::unique_ptr<Plan> make_plan(const RunConfig& config, const StageRegistry& registry,
                                 const std::vector<InputInfo>& inputs);

@@ -2,9 +2,9 @@
 
 #include "petavox/base/check.hpp"
 #include "petavox/pipeline/plan.hpp"
+#include "petavox/pipeline/stage_programs.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -21,40 +21,7 @@ std::string hex_list(const std::vector<Hash128>& hashes) {
   return text;
 }
 
-std::string text_of(const Box& box) { return to_string(box); }
-
 bool is_voxels(PortKind kind) { return kind == PortKind::image || kind == PortKind::labels; }
-
-struct MadeProgram {
-  StageProgram program;
-  std::string canonical;  ///< its parameters, with the defaults
-};
-
-/// Nothing, and at least one problem more, if the type or a parameter is unknown or refused.
-std::optional<MadeProgram> make_program(const StageSpec& spec, const StageRegistry& registry,
-                                        Problems& problems) {
-  const StageType* type = registry.find(spec.type);
-  if (type == nullptr) {
-    const std::string near = nearest_name(spec.type, registry.names());
-    problems.add(spec.where,
-                 fmt::format("no stage is called '{}' (stages.{} cannot run); {}", spec.type, spec.name,
-                             near.empty() ? "see `petavox stages`, or load its plugin"
-                                          : "did you mean '" + near + "'?"));
-    return std::nullopt;
-  }
-  Params params{spec.params, "stages." + spec.name, problems};
-  MadeProgram made;
-  const std::size_t problems_before = problems.size();
-  try {
-    made.program = type->make(params);
-  } catch (const Error& error) {
-    problems.add(spec.where, fmt::format("stages.{}: {}", spec.name, error.what()));
-  }
-  params.reject_unknown({"stage", "reads", "writes"});
-  if (problems.size() != problems_before) return std::nullopt;
-  made.canonical = params.canonical();
-  return made;
-}
 
 }  // namespace
 
@@ -96,7 +63,7 @@ class PlanBuilder {
       v.domain = info.domain;
       v.voxel_size_nm = info.voxel_size_nm;
       v.input = static_cast<int>(i);
-      std::string identity = fmt::format("input {} {} {} {} mask:", info.identity, text_of(info.domain),
+      std::string identity = fmt::format("input {} {} {} {} mask:", info.identity, to_string(info.domain),
                                          name_of(info.dtype), info.channels);
       if (config().mask)
         identity +=
@@ -129,7 +96,7 @@ class PlanBuilder {
     const int index = static_cast<int>(plan_->instances_.size()) - 1;
     Scope scope;
     const auto& program = plan_->instances_.back().program;
-    check_port_names(spec, program);
+    check_port_names(spec, program, problems_);
     for (std::size_t s = 0; s < program.steps.size(); ++s) {
       const bool last = s + 1 == program.steps.size();
       const std::string seed = fmt::format("petavox {} stage {} step {} seed {}\n{}", results_version,
@@ -148,50 +115,14 @@ class PlanBuilder {
     return lines;
   }
 
-  static Contract contract_of(const StageProgram::Step& step, const Setup& setup) {
-    if (const auto* stage = std::get_if<std::unique_ptr<Stage>>(&step)) return (*stage)->contract(setup);
-    return std::get<std::unique_ptr<TreeReduction>>(step)->contract(setup);
-  }
-
-  /// Ports named in `reads:` and `writes:` must exist.
-  void check_port_names(const StageSpec& spec, const StageProgram& program) {
-    std::vector<std::string> ins, outs;
-    for (const StageProgram::Step& s : program.steps) {
-      const Contract c = contract_of(s, Setup{});
-      for (const InPort& port : c.reads)
-        if (std::find(outs.begin(), outs.end(), port.name) == outs.end()) ins.push_back(port.name);
-      for (const OutPort& port : c.writes) outs.push_back(port.name);
-    }
-    const auto check = [&](const std::map<std::string, std::string>& ports,
-                           const std::vector<std::string>& known, const char* section) {
-      for (const auto& [port, name] : ports)
-        if (std::find(known.begin(), known.end(), port) == known.end())
-          problems_.add(spec.where,
-                        fmt::format("stages.{}.{}.{}: the stage has no such port (nothing would be "
-                                    "connected); its ports are: {}",
-                                    spec.name, section, port, fmt::join(known, ", ")));
-    };
-    check(spec.reads, ins, "reads");
-    check(spec.writes, outs, "writes");
-  }
-
-  static std::string source_name(const StageSpec& spec, const InPort& port) {
-    const auto given = spec.reads.find(port.name);
-    if (given != spec.reads.end()) return given->second;
-    return port.volume.empty() ? port.name : port.volume;
-  }
-
   /// A stage was refused: that nobody writes its volumes has no other reason, and is not reported again.
   void note_unwritten(const StageSpec& spec) {
-    for (const auto& [port, name] : spec.writes) unwritten_.insert(name);
     const StageType* type = registry_.find(spec.type);
     if (type == nullptr) return;
     try {
-      Problems ignored;
-      Params defaults{Value{}, "", ignored};
-      for (const StageProgram::Step& s : type->make(defaults).steps)
-        for (const OutPort& port : contract_of(s, Setup{}).writes)
-          if (!spec.writes.contains(port.name)) unwritten_.insert(port.name);
+      StageSpec usual = spec;
+      usual.params = {};
+      unwritten_.merge(volumes_of(usual, *type).written);
     } catch (const Error&) {
       // A stage without defaults: its volumes are reported as missing.
     }
@@ -274,7 +205,7 @@ class PlanBuilder {
                                   "(rows belong to blocks); connect ports of one resolution",
                                   spec.name, volume(read.volume).name));
     s.chunk_shape = chunk_for(s.tiling.block_shape(), spec);
-    s.fingerprint = hash128(fmt::format("{}tiling {} {}\nreads {}", seed, text_of(s.tiling.domain()),
+    s.fingerprint = hash128(fmt::format("{}tiling {} {}\nreads {}", seed, to_string(s.tiling.domain()),
                                         to_string(s.tiling.block_shape()), hex_list(upstream)));
     s.name = fmt::format("{}.{}", spec.name,
                          s.contract.writes.empty() ? "result" : s.contract.writes.front().name);
@@ -540,10 +471,6 @@ class PlanBuilder {
   Problems problems_;
   std::set<std::string> unwritten_;  // volumes of stages that were refused
 };
-
-void check_stages(const RunConfig& config, const StageRegistry& registry, Problems& problems) {
-  for (const StageSpec& spec : config.stages) make_program(spec, registry, problems);
-}
 
 std::unique_ptr<Plan> make_plan(const RunConfig& config, const StageRegistry& registry,
                                 const std::vector<InputInfo>& inputs) {

@@ -31,10 +31,6 @@ class IndexLookup final : public ResultLookup {
   ResultIndex& index_;
 };
 
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span<const char>{text.data(), text.size()});
-}
-
 /// Nothing if a shard is missing.
 std::optional<ManifestVolume> finish_volume(const FinishContext& context, int step_number,
                                             const ObjectStore& store, const ResultLookup& results) {
@@ -141,7 +137,7 @@ void finish_run(const FinishContext& context, RunReport& report) {
         if (volume.name.find('/') != std::string::npos) continue;  // not visible outside its stage
         store.with({s, step.tree.root()}, results, [&](const BundleReader& reader) {
           const Bytes bytes = reader.blob(summary_part);
-          const std::string text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+          const std::string text = text_of(bytes);
           const std::string file = "reports/" + volume.name + ".json";
           context.root.atomically_replace(file, bytes);
           manifest.tables.push_back({volume.name, file, 1, bytes.size(), hash128(text), hash128(text)});

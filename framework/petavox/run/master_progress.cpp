@@ -1,6 +1,7 @@
 // What the master says of its progress: to whoever asked for it, and to the live file; and the note with
 // which a launch ends.
 
+#include "petavox/base/clock.hpp"
 #include "petavox/base/log.hpp"
 #include "petavox/run/master.hpp"
 #include "petavox/run/run_record.hpp"

@@ -1,5 +1,6 @@
 #include "petavox/run/profile_log.hpp"
 
+#include "petavox/base/clock.hpp"
 #include "petavox/base/hash.hpp"
 #include "petavox/base/log.hpp"
 #include "petavox/io/process_identity.hpp"
@@ -34,9 +35,7 @@ ProfileHeader header_of(std::uint32_t generation, std::uint32_t rank, std::uint3
   header.rank = rank;
   header.thread = thread;
   header.pid = self.pid;
-  header.unix_ns = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                  std::chrono::system_clock::now().time_since_epoch())
-                                                  .count());
+  header.unix_ns = unix_time_ns();
   header.monotonic_ns = monotonic_ns();
   header.base_bytes = peak_watch::resident_bytes();
   header.host = self.host;

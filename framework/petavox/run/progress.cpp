@@ -1,6 +1,7 @@
 #include "petavox/run/progress.hpp"
 
 #include "petavox/base/hash.hpp"
+#include "petavox/base/units.hpp"
 
 #include <algorithm>
 #include <array>
@@ -67,29 +68,13 @@ void ProgressMeter::update(Progress& progress) {
   progress.left_s = left / busy;
 }
 
-std::string duration_text(double seconds) {
-  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e15)));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
-  if (whole < 48 * 3600) return fmt::format("{} h {:02d} min", whole / 3600, whole / 60 % 60);
-  return fmt::format("{} d {:02d} h", whole / 86400, whole / 3600 % 24);
-}
-
-std::string size_text(double bytes) {
-  constexpr std::array units{"B", "kB", "MB", "GB", "TB", "PB"};
-  std::size_t unit = 0;
-  for (; bytes >= 999.5 && unit + 1 < units.size(); ++unit) bytes /= 1000;
-  return fmt::format("{:.{}f} {}", bytes, unit == 0 || bytes >= 99.5 ? 0 : 1, units[unit]);
-}
-
 std::string progress_line(const Progress& progress) {
   const StepProgress sum = progress.sum();
   const auto percent = sum.total > 0 ? 100 * sum.resolved() / sum.total : 100;
   std::string line =
       fmt::format("{:3d} % | {} of {} tasks | {:.{}f}/s | {}/s | {} running | {} failed", percent,
                   sum.resolved(), sum.total, progress.tasks_per_s, progress.tasks_per_s < 10 ? 1 : 0,
-                  size_text(progress.bytes_per_s), sum.running, sum.quarantined);
+                  bytes_text(progress.bytes_per_s), sum.running, sum.quarantined);
   if (progress.last) return line + " | " + duration_text(progress.elapsed_s);
   if (progress.left_s >= 0) line += " | " + duration_text(progress.left_s) + " left";
   if (!progress.slowest.empty() && progress.slowest_s >= 10)
@@ -169,7 +154,7 @@ void LiveFile::write(const Progress& progress) {
       }
     }
     const std::string text = progress_to_json(progress);
-    const auto body = std::as_bytes(std::span{text.data(), text.size()});
+    const auto body = bytes_of(text);
     ByteWriter out;
     out.put(static_cast<std::uint64_t>(text.size()));
     out.put(checksum(body, generation_));

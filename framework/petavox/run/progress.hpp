@@ -62,10 +62,6 @@ class ProgressMeter {
 
 /// "  42 % | 17 of 40 tasks | 3/s | 12.5 MB/s | 4 running | 0 failed | 7 s left", for logs.
 std::string progress_line(const Progress& progress);
-/// "1 h 02 min", "3 min 20 s", "4.2 s".
-std::string duration_text(double seconds);
-/// "12.5 MB".
-std::string size_text(double bytes);
 
 std::string progress_to_json(const Progress& progress);
 /// Nothing if the text is not what progress_to_json() makes.

@@ -1,6 +1,9 @@
 #include "petavox/run/rank_log.hpp"
 
+#include "petavox/base/clock.hpp"
+#include "petavox/base/units.hpp"
 #include "petavox/io/process_identity.hpp"
+#include "petavox/run/json_lines.hpp"
 #include "petavox/run/run_record.hpp"
 
 #include <algorithm>
@@ -36,7 +39,7 @@ struct RankLog::Writer {
         root.make_directories("logs");
         file = root.create_new(name);
       }
-      file.write_all_at(std::as_bytes(std::span{json.data(), json.size()}), end);
+      file.write_all_at(bytes_of(json), end);
       end += json.size();
     } catch (const Error&) {
       given_up = true;
@@ -61,15 +64,6 @@ RankLog::~RankLog() {
   writer_->write(unix_time_ns(), "info", fmt::format("rank {} ends", writer_->line.rank));
 }
 
-std::string utc_text(std::uint64_t unix_ns) {
-  const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     unix_ns / 1'000'000 % 1000);
-}
-
 std::string log_line_json(const LogLine& line) {
   return Json{{"time", utc_text(line.unix_ns)},
               {"unix_ns", line.unix_ns},
@@ -85,21 +79,11 @@ std::vector<LogLine> read_logs(const OutputRoot& root) {
   std::vector<LogLine> lines;
   for (const std::string& name : root.list("logs")) {
     if (!name.ends_with(".jsonl")) continue;
-    const Bytes bytes = root.read_file("logs/" + name, max_log_bytes);
-    const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const Json json = Json::parse(text.substr(at, end - at), nullptr, false);
-      at = end + 1;
-      if (!json.is_object()) continue;
-      try {
-        lines.push_back({json.at("unix_ns").get<std::uint64_t>(), json.at("launch").get<std::uint32_t>(),
-                         json.at("rank").get<int>(), json.at("host").get<std::string>(),
-                         json.at("level").get<std::string>(), json.at("text").get<std::string>()});
-      } catch (const Json::exception&) {
-        // Cut or damaged: what it said is lost, the others are not.
-      }
-    }
+    for_each_json_line(text_of(root.read_file("logs/" + name, max_log_bytes)), [&](const Json& json) {
+      lines.push_back({json.at("unix_ns").get<std::uint64_t>(), json.at("launch").get<std::uint32_t>(),
+                       json.at("rank").get<int>(), json.at("host").get<std::string>(),
+                       json.at("level").get<std::string>(), json.at("text").get<std::string>()});
+    });
   }
   std::stable_sort(lines.begin(), lines.end(),
                    [](const LogLine& a, const LogLine& b) { return a.unix_ns < b.unix_ns; });

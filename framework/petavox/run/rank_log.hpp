@@ -37,7 +37,5 @@ struct LogLine {
 std::vector<LogLine> read_logs(const OutputRoot& root);
 /// As a line of the files.
 std::string log_line_json(const LogLine& line);
-/// "2026-03-01T12:00:00.123Z".
-std::string utc_text(std::uint64_t unix_ns);
 
 }  // namespace petavox

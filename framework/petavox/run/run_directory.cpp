@@ -17,12 +17,7 @@ namespace {
 constexpr std::uint64_t max_text_bytes = std::uint64_t{16} << 20;
 
 std::string read_text(const OutputRoot& root, const std::string& name) {
-  const Bytes bytes = root.read_file(name, max_text_bytes);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span<const char>{text.data(), text.size()});
+  return text_of(root.read_file(name, max_text_bytes));
 }
 
 std::map<std::string, std::string> parse_lines(const std::string& text) {

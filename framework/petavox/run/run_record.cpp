@@ -1,6 +1,7 @@
 #include "petavox/run/run_record.hpp"
 
 #include "petavox/pipeline/plan.hpp"
+#include "petavox/run/json_lines.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -18,10 +19,6 @@ constexpr const char* launches_name = "launches.jsonl";
 constexpr std::uint64_t max_record_bytes = std::uint64_t{16} << 20;
 constexpr std::size_t max_steps = 10'000;
 constexpr std::string_view end_prefix = "end ";
-
-std::string text_of(const Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::optional<Hash128> parse_hash(const std::string& text) {
   Hash128 hash;
@@ -85,7 +82,7 @@ void write_run_record(const OutputRoot& root, const Plan& plan) {
                              {"tasks", plan.num_tasks(s)},
                              {"fingerprint", to_hex(plan.step(s).fingerprint)}});
   const std::string text = json.dump() + "\n";
-  root.atomically_replace(record_name, std::as_bytes(std::span{text.data(), text.size()}));
+  root.atomically_replace(record_name, bytes_of(text));
 }
 
 RunRecord read_run_record(const OutputRoot& root) {
@@ -137,35 +134,20 @@ void append_launch(const OutputRoot& root, const LaunchRecord& r) {
                                .dump() +
                            "\n";
   File file = root.open_or_create(launches_name);
-  file.write_all_at(std::as_bytes(std::span{line.data(), line.size()}), file.size_bytes());
+  file.write_all_at(bytes_of(line), file.size_bytes());
   file.sync();
 }
 
 std::vector<LaunchRecord> read_launches(const OutputRoot& root) {
   std::vector<LaunchRecord> all;
   if (!root.exists(launches_name)) return all;
-  const std::string text = text_of(root.read_file(launches_name, max_record_bytes));
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const Json json = Json::parse(text.substr(at, end - at), nullptr, false);
-    at = end + 1;
-    if (!json.is_object()) continue;
-    try {
-      all.push_back({json.at("number").get<int>(), json.at("started_unix_s").get<double>(),
-                     json.at("ended_unix_s").get<double>(), json.at("exit_code").get<int>(),
-                     json.at("asked_to_stop").get<bool>(), json.at("ended_by_force").get<bool>(),
-                     json.at("done_before").get<Index>(), json.at("done_after").get<Index>()});
-    } catch (const Json::exception&) {
-      // Of a later version, or damaged: no loss to the run.
-    }
-  }
+  for_each_json_line(text_of(root.read_file(launches_name, max_record_bytes)), [&](const Json& json) {
+    all.push_back({json.at("number").get<int>(), json.at("started_unix_s").get<double>(),
+                   json.at("ended_unix_s").get<double>(), json.at("exit_code").get<int>(),
+                   json.at("asked_to_stop").get<bool>(), json.at("ended_by_force").get<bool>(),
+                   json.at("done_before").get<Index>(), json.at("done_after").get<Index>()});
+  });
   return all;
-}
-
-std::uint64_t unix_time_ns() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
 }
 
 }  // namespace petavox

@@ -57,6 +57,4 @@ void append_launch(const OutputRoot& root, const LaunchRecord& record);
 /// Lines that are cut or damaged are left out. Empty if there is no such file.
 std::vector<LaunchRecord> read_launches(const OutputRoot& root);
 
-std::uint64_t unix_time_ns();
-
 }  // namespace petavox

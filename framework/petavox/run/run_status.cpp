@@ -1,5 +1,7 @@
 #include "petavox/run/run_status.hpp"
 
+#include "petavox/base/clock.hpp"
+#include "petavox/base/units.hpp"
 #include "petavox/io/snapshot.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-// What master and workers say to each other, as bytes. docs/formats.md has the layout.
+// What master and workers say to each other, as bytes. All ranks are of one version: nothing keeps them.
 
 #include "petavox/run/task_runner.hpp"
 #include "petavox/run/worker_id.hpp"

@@ -1,5 +1,7 @@
 // What stands beside a run: progress, when a launch is repeated, metrics, and batch scripts.
 
+#include "petavox/base/units.hpp"
+
 #include "apps/petavox/launched_process.hpp"
 #include "apps/petavox/metrics.hpp"
 #include "apps/petavox/progress_view.hpp"
@@ -102,8 +104,8 @@ TEST(Words, OfDurationsAndSizes) {
   EXPECT_EQ(duration_text(200), "3 min 20 s");
   EXPECT_EQ(duration_text(3720), "1 h 02 min");
   EXPECT_EQ(duration_text(8 * 86400 + 3600), "8 d 01 h");
-  EXPECT_EQ(size_text(999), "999 B");
-  EXPECT_EQ(size_text(12'540'000), "12.5 MB");
+  EXPECT_EQ(bytes_text(999), "999 B");
+  EXPECT_EQ(bytes_text(12'540'000), "12.5 MB");
 }
 
 // ---- supervision ----
