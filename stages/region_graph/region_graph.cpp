@@ -1,18 +1,15 @@
 #include "stages/region_graph/region_graph.hpp"
 
+#include "petavox/volume/bit_rows.hpp"
+#include "petavox/volume/huge_pages.hpp"
+
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <numeric>
+#include <span>
 
 namespace petavox::region_graph {
 namespace {
-
-/// Sets byte i of `flags` to 1 where a[i] != b[i]. Written so that compilers vectorise it.
-void mark_differences(const std::uint32_t* a, const std::uint32_t* b, std::size_t size,
-                      unsigned char* flags) {
-  for (std::size_t i = 0; i < size; ++i) flags[i] = static_cast<unsigned char>(a[i] != b[i]);
-}
 
 /// Position of each local id in the order of names; [0] is unused. Local ids are mostly numbered in that
 /// order already.
@@ -26,19 +23,8 @@ std::vector<std::uint32_t> ranks_of(const std::vector<Name>& names) {
   return ranks;
 }
 
-/// Stable counting sort: the numbers 0..size-1, or those of `order`, by key_of(number) < keys.
-template <class KeyOf>
-std::vector<std::uint32_t> sorted_by(std::size_t size, std::size_t keys,
-                                     const std::vector<std::uint32_t>* order, KeyOf&& key_of) {
-  std::vector<std::uint32_t> next(keys + 1), sorted(size);
-  for (std::uint32_t i = 0; i < size; ++i) ++next[key_of(i) + 1];
-  std::partial_sum(next.begin(), next.end(), next.begin());
-  for (std::uint32_t i = 0; i < size; ++i) {
-    const std::uint32_t number = order == nullptr ? i : (*order)[i];
-    sorted[next[key_of(number)]++] = number;
-  }
-  return sorted;
-}
+/// The bits of the last word of a row that are voxels of it.
+std::uint64_t last_word(std::size_t size) { return ~std::uint64_t{0} >> (words_of(size) * 64 - size); }
 
 }  // namespace
 
@@ -64,9 +50,13 @@ Builder::Builder(const LabelArray& labels, const Box& core, const Box& domain)
                     " has 2^32 voxel edges or more (they are counted in 32 bits); use smaller "
                     "blocks"};
   const auto row = static_cast<std::size_t>(core.shape().x);
-  differs_.resize(row / 8 + 1);
-  marks_.resize(row);
-  for (auto& hints : hints_) hints.resize(row);
+  for (RowBits* bits : {&here_, &below_y_, &below_z_}) {
+    bits->starts.resize(words_of(row));
+    bits->inside.resize(words_of(row));
+  }
+  edges_.resize(words_of(row));
+  breaks_.resize(words_of(row));
+  stretches_.resize(row);
 }
 
 void Builder::add(const Array& affinities) {
@@ -90,94 +80,112 @@ void Builder::add_rows(const View<const T>& affinities) {
   const Box& box = affinities.box();
   const auto size = static_cast<std::size_t>(box.shape().x);
   if (size == 0) return;
-  std::fill(differs_.begin(), differs_.end(), 0);
   const Coord low = domain_.begin;
-  for (Index z = box.begin.z; z < box.end.z; ++z)
-    for (Index y = box.begin.y; y < box.end.y; ++y) {
-      const std::uint32_t* row = &ids[{z, y, box.begin.x}];
-      const auto index = 3 * static_cast<std::uint64_t>(domain_.raster({z, y, box.begin.x}));
-      if (z > low.z)
-        add_row(row, row - ids.stride(0), affinities.row(z, y, 0).data(), size, index, hints_[0].data());
-      if (y > low.y)
-        add_row(row, row - ids.stride(1), affinities.row(z, y, 1).data(), size, index + 1, hints_[1].data());
-      add_row_along(row, affinities.row(z, y, 2).data(), size, box.begin.x > low.x, index + 2);
-    }
+  // Strip by strip, all planes of each: what touches a strip of a few planes fits into the processor's cache.
+  constexpr Index strip = 32;
+  for (Index from = box.begin.y; from < box.end.y; from += strip)
+    for (Index z = box.begin.z; z < box.end.z; ++z)
+      for (Index y = from; y < std::min(from + strip, box.end.y); ++y) {
+        const std::uint32_t* row = &ids[{z, y, box.begin.x}];
+        const auto key = static_cast<std::uint32_t>(3 * core_.raster({z, y, box.begin.x}));
+        if (y > from)
+          std::swap(here_, below_y_);
+        else if (y > low.y)
+          find_bits(row - ids.stride(1), size, below_y_);
+        find_bits(row, size, here_);
+        count_voxels(row, size);
+        add_along(row, affinities.row(z, y, 2).data(), size, box.begin.x > low.x, key + 2);
+        if (y > low.y)
+          add_across(row, row - ids.stride(1), affinities.row(z, y, 1).data(), size, below_y_, key + 1);
+        if (z > low.z) {
+          find_bits(row - ids.stride(0), size, below_z_);
+          add_across(row, row - ids.stride(0), affinities.row(z, y, 0).data(), size, below_z_, key);
+        }
+      }
 }
 
-template <class T>
-void Builder::add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
-                      std::size_t size, std::uint64_t index, std::uint32_t* hints) {
-  mark_differences(higher, lower, size, flags());
-  collect_marks(size);
-  add_marked(higher, lower, affinity, index, hints);
+void Builder::find_bits(const std::uint32_t* row, std::size_t size, RowBits& bits) const {
+  nonzero_bits(row, size, bits.inside.data());
+  const std::size_t words = words_of(size);
+  std::uint64_t* starts = bits.starts.data();
+  starts[words - 1] = 0;
+  equal_bits(row + 1, row, size - 1, starts);
+  std::uint64_t carry = 0;  // the first voxel is a start
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint64_t equal = starts[w];
+    starts[w] = ~(equal << 1 | carry);
+    carry = equal >> 63;
+  }
+  starts[words - 1] &= last_word(size);
 }
 
-template <class T>
-void Builder::add_row_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
-                            std::uint64_t index) {
-  mark_differences(row + 1, row, size - 1, flags() + 1);
-  flags()[0] = has_lower && row[0] != row[-1] ? 1 : 0;
-  collect_marks(size);
+void Builder::count_voxels(const std::uint32_t* row, std::size_t size) {
   std::size_t run = 0;  // where the current run of equal ids began
-  for (std::size_t m = 0; m < num_marks_; ++m) {
-    voxels_[row[run]] += marks_[m] - run;
-    run = marks_[m];
-  }
+  for (std::size_t w = 0; w < words_of(size); ++w)
+    for (std::uint64_t rest = here_.starts[w]; rest != 0; rest &= rest - 1) {
+      const std::size_t at = w * 64 + static_cast<std::size_t>(std::countr_zero(rest));
+      voxels_[row[run]] += at - run;
+      run = at;
+    }
   voxels_[row[run]] += size - run;
-  add_marked(row, row - 1, affinity, index, hints_[2].data());
-}
-
-void Builder::collect_marks(std::size_t size) {
-  std::uint32_t* mark = marks_.data();
-  for (std::size_t word = 0; word * 8 < size; ++word)
-    for (std::uint64_t bits = differs_[word]; bits != 0; bits &= bits - 1)
-      *mark++ = static_cast<std::uint32_t>(word * 8) + static_cast<std::uint32_t>(std::countr_zero(bits)) / 8;
-  num_marks_ = static_cast<std::size_t>(mark - marks_.data());
 }
 
 template <class T>
-void Builder::add_marked(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
-                         std::uint64_t index, std::uint32_t* hints) {
-  // The table is larger than the caches near the processor: what an edge needs is fetched in two steps, while
-  // those before it are added.
-  constexpr std::size_t far = 12, near = 6;
-  for (std::size_t m = 0; m < num_marks_ + far; ++m) {
-    if (m < num_marks_) {
-      const std::uint32_t i = marks_[m];
-      contacts_.prefetch_id(std::max(higher[i], lower[i]));
-      contacts_.prefetch_entry(hints[i]);
-    }
-    if (m >= near && m < num_marks_ + near) {
-      const std::uint32_t i = marks_[m - near], a = higher[i], b = lower[i];
-      contacts_.prefetch_contact(std::min(a, b), std::max(a, b));
-    }
-    if (m < far) continue;
-    const std::uint32_t i = marks_[m - far], a = higher[i], b = lower[i];
-    if (a == 0 || b == 0) continue;
-    const std::uint32_t u = std::min(a, b), v = std::max(a, b);
-    // Contacts are surfaces: that of an edge is often that of the edge at the same place of the row before.
-    if (!contacts_.holds(hints[i], u, v)) hints[i] = contacts_.find_or_insert(u, v);
-    ContactTable::Entry& contact = contacts_.entries()[hints[i]];
-    contact.sum += affinity[i];
-    ++contact.count;
-    contact.key = std::min(contact.key, index + 3 * i);
+void Builder::add_across(const std::uint32_t* row, const std::uint32_t* lower, const T* affinity,
+                         std::size_t size, const RowBits& lower_bits, std::uint32_t key) {
+  const std::size_t words = words_of(size);
+  equal_bits(row, lower, size, edges_.data());
+  for (std::size_t w = 0; w < words; ++w) {
+    edges_[w] = ~edges_[w] & here_.inside[w] & lower_bits.inside[w];
+    breaks_[w] = here_.starts[w] | lower_bits.starts[w];
   }
+  OpenContacts contacts = contacts_.open();
+  add_edges(EdgeRow<T>{row, lower, affinity, edges_.data(), breaks_.data(), words, key}, stretches_.data(),
+            contacts);
+}
+
+template <class T>
+void Builder::add_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
+                        std::uint32_t key) {
+  const std::size_t words = words_of(size);
+  std::uint64_t carry = has_lower && row[-1] != 0 && row[-1] != row[0] ? 1 : 0;
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint64_t inside = here_.inside[w];
+    edges_[w] = here_.starts[w] & inside & (inside << 1 | carry);
+    carry = inside >> 63;
+    breaks_[w] = ~std::uint64_t{0};
+  }
+  OpenContacts contacts = contacts_.open();
+  add_edges(EdgeRow<T>{row, row - 1, affinity, edges_.data(), breaks_.data(), words, key}, stretches_.data(),
+            contacts);
+}
+
+std::uint64_t Builder::global_key(std::uint32_t key) const {
+  return 3 * static_cast<std::uint64_t>(domain_.raster(core_.at(static_cast<Index>(key / 3)))) + key % 3;
 }
 
 std::vector<Edge> Builder::edges() const {
+  // Counted by the first of their two names and put into their places; those of one name are sorted.
   const std::vector<std::uint32_t> ranks = ranks_of(labels_.names);
-  const std::vector<ContactTable::Entry>& contacts = contacts_.entries();
-  const auto ends = [&](std::uint32_t c) { return std::minmax(ranks[contacts[c].u], ranks[contacts[c].v]); };
-  const std::size_t size = contacts.size(), names = labels_.names.size();
-  std::vector<std::uint32_t> order =
-      sorted_by(size, names, nullptr, [&](std::uint32_t c) { return ends(c).second; });
-  order = sorted_by(size, names, &order, [&](std::uint32_t c) { return ends(c).first; });
+  std::vector<std::uint32_t> next(labels_.names.size() + 1);
+  contacts_.for_each(
+      [&](std::uint32_t a, std::uint32_t b, const ContactSum&) { ++next[std::min(ranks[a], ranks[b]) + 1]; });
+  std::partial_sum(next.begin(), next.end(), next.begin());
   std::vector<Edge> edges;
-  edges.reserve(size);
-  for (const std::uint32_t c : order) {
-    const Name a = labels_.name(contacts[c].u), b = labels_.name(contacts[c].v);
-    edges.push_back(
-        {std::min(a, b), std::max(a, b), unit_ * contacts[c].sum, contacts[c].count, contacts[c].key});
+  edges.reserve(next.back());
+  prefer_huge_pages(std::as_writable_bytes(std::span{edges.data(), edges.capacity()}));
+  edges.resize(next.back());
+  contacts_.for_each([&](std::uint32_t a, std::uint32_t b, const ContactSum& c) {
+    const Name u = std::min(labels_.name(a), labels_.name(b)), v = std::max(labels_.name(a), labels_.name(b));
+    edges[next[std::min(ranks[a], ranks[b])]++] = {u, v, unit_ * c.sum, c.count, global_key(c.key)};
+  });
+  const auto by_v = [](const Edge& a, const Edge& b) { return a.v < b.v; };
+  std::size_t begin = 0;
+  for (std::size_t u = 0; u < labels_.names.size(); ++u) {
+    const auto first = edges.begin() + static_cast<std::ptrdiff_t>(begin),
+               last = edges.begin() + static_cast<std::ptrdiff_t>(next[u]);
+    if (!std::is_sorted(first, last, by_v)) std::sort(first, last, by_v);
+    begin = next[u];
   }
   return edges;
 }

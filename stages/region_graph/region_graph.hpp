@@ -38,7 +38,8 @@ struct Node {
 std::vector<Column> node_columns();
 
 /// Builds the graph of one block, slab by slab.
-/// Memory besides the labels: 32 to 48 bytes for each pair of adjacent supervoxels, 12 for each supervoxel.
+/// Memory besides the labels: 22 to 40 bytes for each pair of adjacent supervoxels, 12 for each supervoxel;
+/// 40 more for each pair while edges() runs.
 class Builder {
  public:
   /// `labels` cover the core and, where the domain goes on, one voxel below it on each axis. Kept by
@@ -55,32 +56,34 @@ class Builder {
   std::vector<Node> nodes() const;
 
  private:
+  /// Of a row: which voxels differ from the one before, which are no background.
+  struct RowBits {
+    std::vector<std::uint64_t> starts, inside;
+  };
+
   template <class T>
   void add_rows(const View<const T>& affinities);
+  void find_bits(const std::uint32_t* row, std::size_t size, RowBits& bits) const;
+  void count_voxels(const std::uint32_t* row, std::size_t size);
+  /// Adds the edges between the row of here_ and a lower one, or along it.
   template <class T>
-  void add_row(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity, std::size_t size,
-               std::uint64_t index, std::uint32_t* hints);
+  void add_across(const std::uint32_t* row, const std::uint32_t* lower, const T* affinity, std::size_t size,
+                  const RowBits& lower_bits, std::uint32_t key);
   template <class T>
-  void add_row_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
-                     std::uint64_t index);
-  /// From the flags of a row to the places that are set, ascending.
-  void collect_marks(std::size_t size);
-  /// Adds the edges at the marks.
-  template <class T>
-  void add_marked(const std::uint32_t* higher, const std::uint32_t* lower, const T* affinity,
-                  std::uint64_t index, std::uint32_t* hints);
-  /// One byte for each voxel of a row; those beyond the row are 0.
-  unsigned char* flags() { return reinterpret_cast<unsigned char*>(differs_.data()); }
+  void add_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
+                 std::uint32_t key);
+  /// From the domain's corner; `key` counts from the core's.
+  std::uint64_t global_key(std::uint32_t key) const;
 
   const LabelArray& labels_;
   Box core_, domain_;
-  ContactTable contacts_;               // sums in the unit of the affinities' type
-  std::uint64_t unit_ = 1;              // of that type, in 1/65535
-  std::vector<std::uint64_t> voxels_;   // of each local id, in the core
-  std::vector<std::uint64_t> differs_;  // scratch of flags(); 0 beyond the row
-  std::vector<std::uint32_t> marks_;    // scratch of collect_marks()
-  std::size_t num_marks_ = 0;
-  std::vector<std::uint32_t> hints_[3];  // for each axis, along x: the contact of the last edge there
+  ContactTable contacts_;              // sums in the unit of the affinities' type, keys in the core's raster
+  std::uint64_t unit_ = 1;             // of that type, in 1/65535
+  std::vector<std::uint64_t> voxels_;  // of each local id, in the core
+  // Scratch, a row each.
+  RowBits here_, below_y_, below_z_;
+  std::vector<std::uint64_t> edges_, breaks_;
+  std::vector<Stretch> stretches_;
 };
 
 }  // namespace petavox::region_graph

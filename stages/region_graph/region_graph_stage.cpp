@@ -24,8 +24,8 @@ Contract RegionGraphStage::contract(const Setup&) const {
   Contract contract;
   contract.reads = {supervoxels, affinities};
   contract.writes = {edges, nodes};
-  // An edge takes 40 bytes in the table and 40 while it is summed and sorted; fragments meet at about one edge
-  // for every 15 voxels (measured on real and synthetic affinities).
+  // An edge takes 40 bytes in the table and 40 while it is summed and sorted; fragments meet at about one
+  // edge for every 15 voxels (measured on real and synthetic affinities).
   contract.scratch_bytes_per_voxel = 6;
   return contract;
 }

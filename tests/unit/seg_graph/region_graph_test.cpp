@@ -7,6 +7,7 @@
 #include "stages/region_graph/region_graph_stage.hpp"
 
 #include "oracle.hpp"
+#include "unit/kernels/every_path.hpp"
 
 #include <gmock/gmock.h>
 
@@ -138,6 +139,31 @@ TEST(RegionGraph, AnIdWithManyEarlierNeighbours) {
   for (const region_graph::Edge& e : edges_of(names, affinities))
     found[{e.u, e.v}] = {e.sum / 257, e.count, e.key};
   expect_same(oracle::region_graph(names, affinities), found);
+}
+
+TEST(RegionGraph, LongRowsOnEveryPath) {
+  // Rows of several words and a rest, of long and short runs, background in between.
+  for (const Index width : {63, 64, 65, 200}) {
+    const Box box = Box::from({1, -2, 3}, {3, 40, width});
+    for (const Index run : {1, 3, 40}) {
+      Array names = testing::random_labels(box, 60, static_cast<std::uint64_t>(width));
+      box.for_each([&](Coord p) {
+        if (p.x % run != 0 && p.x > box.begin.x)
+          names.view<std::uint64_t>()[p] = names.view<std::uint64_t>()[{p.z, p.y, p.x - 1}];
+      });
+      for (const DType type : {DType::u8, DType::u16}) {
+        const Array affinities = testing::random_image(type, box, 3, Texture::uniform, 8);
+        const oracle::Graph expected = oracle::region_graph(names, affinities);
+        testing::on_every_path([&](const std::string& path) {
+          SCOPED_TRACE(path + ", runs of " + std::to_string(run) + " in rows of " + std::to_string(width));
+          oracle::Graph found;
+          for (const region_graph::Edge& e : edges_of(names, affinities))
+            found[{e.u, e.v}] = {e.sum / (type == DType::u8 ? 257 : 1), e.count, e.key};
+          expect_same(expected, found);
+        });
+      }
+    }
+  }
 }
 
 TEST(RegionGraph, NamesBeyondAllBounds) {
