@@ -36,6 +36,25 @@ class ConvNormRelu(nn.Sequential):
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         return conv.weight * gain.view(-1, 1, 1, 1, 1), norm.bias - norm.running_mean * gain
 
+    def unfold(self, weight, bias):
+        """The inverse of `folded`, as far as there is one: a normalisation that takes 0 and 1 for mean and variance."""
+        conv, norm = self[0], self[1]
+        conv.weight.copy_(weight)
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)
+        norm.weight.fill_(1)
+        norm.bias.copy_(bias)
+
+    def renormalize(self, mean, variance):
+        """Takes over the statistics of the convolution's output without a change of what the layer computes."""
+        norm = self[1]
+        shift = mean - norm.running_mean
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_(gain * torch.sqrt(variance + norm.eps))
+        norm.bias.add_(gain * shift)
+
 
 def chain(channels_in, channels, kernels):
     return nn.ModuleList(ConvNormRelu(channels_in if i == 0 else channels, channels, kernel)
@@ -76,6 +95,51 @@ class UNet(nn.Module):
         for level in self.levels:
             product = [p * f for p, f in zip(product, level["factor"])]
         return product
+
+    def named_convolutions(self):
+        """(name in the layer graph, module) of all convolutions, with normalisation or without."""
+        for i, layers in enumerate(self.encode):
+            yield from ((f"encode{i}_{k}", layer) for k, layer in enumerate(layers))
+        for i, layers in enumerate(self.decode):
+            yield f"lift{i}", self.lift[i]
+            yield from ((f"decode{i}_{k}", layer) for k, layer in enumerate(layers))
+        yield "head", self.head
+
+    def load_tensors(self, tensors, examples):
+        """Begins with the weights of an exported model, name -> array, and computes the same as it does.
+
+        Export folds the normalisations into the convolutions. They are set up again here, with their statistics measured on
+        `examples`, image batches as in training: without, the first steps would destroy what was learned. Raises
+        ValueError if the layers differ.
+        """
+        convolutions = dict(self.named_convolutions())
+        needed = {f"{name}.{part}" for name in convolutions for part in ("weight", "bias")}
+        if needed != set(tensors):
+            raise ValueError(f"the layers {sorted(needed ^ set(tensors))} are not in both")
+        with torch.no_grad():
+            for name, module in convolutions.items():
+                conv = module[0] if isinstance(module, ConvNormRelu) else module
+                weight, bias = (torch.from_numpy(tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+                if weight.shape != conv.weight.shape or bias.shape != conv.weight.shape[:1]:
+                    raise ValueError(f"{name} has weights of {list(weight.shape)}, needed are {list(conv.weight.shape)}")
+                if isinstance(module, ConvNormRelu):
+                    module.unfold(weight, bias)
+                else:
+                    module.weight.copy_(weight)
+                    module.bias.copy_(bias)
+            normalized = [module for module in convolutions.values() if isinstance(module, ConvNormRelu)]
+            sums = {module: [] for module in normalized}
+            hooks = [module[0].register_forward_hook(
+                lambda _, __, output, module=module: sums[module].append(
+                    torch.stack([output.mean((0, 2, 3, 4)), output.square().mean((0, 2, 3, 4))]))) for module in normalized]
+            self.eval()
+            for images in examples:
+                self(images)
+            for hook in hooks:
+                hook.remove()
+            for module in normalized:
+                mean, square = torch.stack(sums[module]).mean(0)
+                module.renormalize(mean, (square - mean.square()).clamp(min=1e-6))
 
     def graph(self):
         """(layers, tensors): the layers in order of evaluation, and their weights by name."""

@@ -35,6 +35,28 @@ def receptive_halo(layers, output, multiple):
     return halo
 
 
+def read_model(path):
+    """(header, tensors) of a container: the metadata with its layers, and name -> float32 array. Raises ValueError."""
+    with open(path, "rb") as file:
+        content = file.read()
+    start = len(MAGIC) + struct.calcsize("<IIQII")
+    if len(content) < start or not content.startswith(MAGIC):
+        raise ValueError(f"{path} is not a model of petavox (it does not begin with {MAGIC.decode()}); give a .pvm file")
+    version, text_size, blob_size, text_sum, blob_sum = struct.unpack("<IIQII", content[len(MAGIC):start])
+    if version != VERSION:
+        raise ValueError(f"{path} is a model of version {version} (this program knows {VERSION}); export it again")
+    text, blob = content[start:start + text_size], content[start + text_size:]
+    if len(text) != text_size or len(blob) != blob_size or zlib.crc32(text) != text_sum or zlib.crc32(blob) != blob_sum:
+        raise ValueError(f"{path} is damaged (its length or checksum is wrong); copy it again")
+    header = json.loads(text)
+    tensors = {}
+    for name, entry in header["tensors"].items():
+        count = int(numpy.prod(entry["shape"]))
+        data = numpy.frombuffer(blob, "<f2" if entry["dtype"] == "float16" else "<f4", count, entry["offset"])
+        tensors[name] = data.astype(numpy.float32).reshape(entry["shape"])
+    return header, tensors
+
+
 def write_model(path, header, layers, tensors, store="float16"):
     """Writes the container. `header`: the metadata; `tensors`: name -> array, float32 (biases stay float32)."""
     blob, entries = bytearray(), {}

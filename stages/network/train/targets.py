@@ -17,7 +17,7 @@ def affinities(labels, offsets):
     known = numpy.zeros_like(target)
     for k, offset in enumerate(offsets):
         here = tuple(slice(o, None) for o in offset)
-        there = tuple(slice(None, n - o) for o, n in zip(offset, labels.shape))
+        there = tuple(slice(None, max(0, n - o)) for o, n in zip(offset, labels.shape))
         a, b = labels[here], labels[there]
         target[k][here] = a == b
         known[k][here] = (a != 0) & (b != 0)

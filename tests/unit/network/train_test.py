@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""The training program: the container read back, and a training that begins with the weights of an exported model.
+
+Exits with 77 (skipped) without NumPy; without PyTorch only the container is tested, and that is said.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import numpy
+except ImportError:
+    print("skipped: NumPy is absent")
+    sys.exit(77)
+try:
+    import h5py
+    import scipy  # noqa: F401
+    import torch
+except ImportError as missing:
+    print(f"only the container is tested: {missing.name} is absent")
+    torch = None
+
+here = pathlib.Path(__file__).resolve().parent
+program = here.parents[2] / "stages/network/train"
+sys.path.insert(0, str(program))
+import container  # noqa: E402
+
+
+class Container(unittest.TestCase):
+    def test_reads_what_it_writes(self):
+        tensors = {"a.weight": numpy.arange(24, dtype=numpy.float32).reshape(2, 1, 3, 2, 2),
+                   "a.bias": numpy.array([0.1, -3e-9], numpy.float32)}
+        with tempfile.TemporaryDirectory() as place:
+            path = f"{place}/x.pvm"
+            container.write_model(path, {"name": "x"}, [{"name": "a", "op": "conv"}], tensors)
+            header, read = container.read_model(path)
+        self.assertEqual((header["name"], header["layers"]), ("x", [{"name": "a", "op": "conv"}]))
+        self.assertEqual(set(read), set(tensors))
+        for name, tensor in tensors.items():
+            self.assertEqual(read[name].dtype, numpy.float32)
+            numpy.testing.assert_array_equal(read[name], tensor)
+
+    def test_refuses_what_is_no_sound_model(self):
+        sound = (here / "golden.pvm").read_bytes()
+        broken = {"not a model": b"hello" + sound, "version": sound[:8] + b"\2" + sound[9:], "damaged": sound[:-1],
+                  "is damaged": sound[:100] + bytes([sound[100] ^ 1]) + sound[101:]}
+        with tempfile.TemporaryDirectory() as place:
+            path = f"{place}/x.pvm"
+            for what, content in broken.items():
+                pathlib.Path(path).write_bytes(content)
+                with self.assertRaisesRegex(ValueError, f"{path}.*{what}"):
+                    container.read_model(path)
+
+
+@unittest.skipIf(torch is None, "PyTorch, SciPy or h5py is absent")
+class Training(unittest.TestCase):
+    def setUp(self):
+        torch.set_num_threads(1)
+        torch.manual_seed(3)
+        from architecture import ARCHITECTURES, ConvNormRelu, UNet
+        self.levels, self.normalized, self.unet = ARCHITECTURES["isotropic"], ConvNormRelu, UNet
+
+    def trained(self):
+        """A network whose normalisations are anything but neutral."""
+        network = self.unet(self.levels, 4)
+        with torch.no_grad():
+            for module in network.modules():
+                if isinstance(module, torch.nn.BatchNorm3d):
+                    module.running_mean.normal_(0, 0.3)
+                    module.running_var.uniform_(0.5, 2)
+                    module.weight.normal_(1, 0.2)
+                    module.bias.normal_(0, 0.2)
+        return network.eval()
+
+    def test_computes_the_same_also_while_training(self):
+        network = self.trained()
+        _, tensors = network.graph()
+        tensors = {name: tensor.numpy() for name, tensor in tensors.items()}
+        images = [torch.randn(1, 1, 16, 16, 16) for _ in range(3)]
+        again = self.unet(self.levels, 4)
+        again.load_tensors(tensors, images[:1])
+        with torch.no_grad():
+            for image in images:
+                torch.testing.assert_close(again.eval()(image), network(image), rtol=1e-3, atol=1e-3)
+            # Statistics of the batch are those that were measured, so the first step sees the same network.
+            torch.testing.assert_close(again.train()(images[0]), network(images[0]), rtol=2e-2, atol=2e-2)
+
+    def test_patches_thinner_than_an_offset_have_no_such_pairs(self):
+        import targets
+        target, known = targets.affinities(numpy.ones((4, 6, 12), int), [[1, 0, 0], [10, 0, 0], [0, 0, 10]])
+        self.assertEqual([int(k.sum()) for k in known], [3 * 6 * 12, 0, 4 * 6 * 2])
+        self.assertEqual(int(target.sum()), int(known.sum()))
+
+    def test_other_layers_are_refused(self):
+        _, tensors = self.trained().graph()
+        tensors = {name: tensor.numpy() for name, tensor in tensors.items()}
+        with self.assertRaisesRegex(ValueError, "head has weights of"):
+            self.unet(self.levels, 9).load_tensors(tensors, [])
+        del tensors["lift0.bias"]
+        with self.assertRaisesRegex(ValueError, "lift0.bias"):
+            self.unet(self.levels, 4).load_tensors(tensors, [])
+
+    def test_the_program_goes_on_from_a_model(self):
+        rng = numpy.random.default_rng(1)
+        with tempfile.TemporaryDirectory() as place:
+            with h5py.File(f"{place}/em.h5", "w") as file:
+                file["raw"] = rng.integers(0, 255, (16, 24, 24), dtype=numpy.uint8)
+                file["labels"] = numpy.kron(rng.integers(0, 5, (2, 3, 3)), numpy.ones((8, 8, 8), int)).astype(numpy.uint32)
+
+            def train(out, *more):
+                data = [f"{place}/em.h5:/raw", f"{place}/em.h5:/labels", "0:16,:,:"]
+                return subprocess.run([sys.executable, program / "train.py", "--train", *data, "--validate", *data, "--patch", "8,16,16",
+                                       "--batch", "1", "--out", f"{place}/{out}", *more], capture_output=True, text=True)
+
+            first = train("first", "--steps", "2")
+            self.assertEqual(first.returncode, 0, first.stderr)
+            # At a rate of 0 only the statistics of the normalisations move, and the head has none.
+            for precision in ("float32", "bfloat16"):
+                second = train(precision, "--steps", "1", "--rate", "0", "--precision", precision, "--start", f"{place}/first/model.pvm")
+                self.assertEqual(second.returncode, 0, second.stderr)
+                _, old = container.read_model(f"{place}/first/model.pvm")
+                _, new = container.read_model(f"{place}/{precision}/model.pvm")
+                numpy.testing.assert_array_equal(new["head.weight"], old["head.weight"])
+                numpy.testing.assert_allclose(new["encode0_0.weight"], old["encode0_0.weight"], rtol=0.25, atol=0.02)
+            (pathlib.Path(place) / "bad.pvm").write_bytes(b"PVXMODEL")
+            bad = train("third", "--steps", "1", "--start", f"{place}/bad.pvm")
+            self.assertEqual(bad.returncode, 1)
+            self.assertIn("Cannot begin with", bad.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
