@@ -16,6 +16,11 @@ constexpr std::size_t most_contacts = std::size_t{1} << 31;
                   "refused"};
 }
 
+/// Whether the mean of so many affinities is one.
+bool possible(std::uint64_t sum, std::uint64_t count) {
+  return count > 0 && sum < static_cast<uint128>(count) * (region_graph::affinity_one + 1);
+}
+
 void check_size(std::size_t contacts) {
   if (contacts >= most_contacts)
     throw Error{ErrorCode::resource,
@@ -42,18 +47,20 @@ class NameIndex {
     for (const Node& node : nodes) ++starts_[stretch(node.name) + 1];
     for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
   }
-  /// Expects the name of a node.
-  std::uint32_t operator[](Name name) const {
+  /// The node of this name, or none.
+  std::uint32_t find(Name name) const {
+    if (nodes_.empty() || name < least_ || name > nodes_.back().name) return none;
     const std::size_t at = stretch(name);
-    const Node* found = std::lower_bound(nodes_.begin() + starts_[at], nodes_.begin() + starts_[at + 1], name,
-                                         [](const Node& node, Name wanted) { return node.name < wanted; });
-    return static_cast<std::uint32_t>(found - nodes_.begin());
+    const Node *first = nodes_.begin() + starts_[at], *last = nodes_.begin() + starts_[at + 1];
+    constexpr std::ptrdiff_t few = 4;
+    if (last - first > few)
+      first = std::lower_bound(first, last, name,
+                               [](const Node& node, Name wanted) { return node.name < wanted; });
+    else
+      while (first != last && first->name < name) ++first;
+    return first != last && first->name == name ? static_cast<std::uint32_t>(first - nodes_.begin()) : none;
   }
-  bool holds(Name name) const {
-    if (nodes_.empty() || name < least_ || name > nodes_.back().name) return false;
-    const std::uint32_t at = (*this)[name];
-    return at < nodes_.size() && nodes_[at].name == name;
-  }
+  static constexpr std::uint32_t none = 0xffffffffU;
 
  private:
   std::size_t stretch(Name name) const { return static_cast<std::size_t>((name - least_) >> shift_); }
@@ -63,6 +70,34 @@ class NameIndex {
   int shift_ = 0;
 };
 
+/// Adds nodes for the names across the faces; contacts have `none` where their ends are.
+void add_outside(ContactGraph& graph, SpillVector<Name> outside, std::span<const region_graph::Edge> edges,
+                 const ReductionContext& context) {
+  std::sort(outside.begin(), outside.end());
+  outside.resize(static_cast<std::size_t>(std::unique(outside.begin(), outside.end()) - outside.begin()));
+  auto nodes = context.array<Node>();
+  nodes.reserve(graph.nodes.size() + outside.size());
+  auto of_inside = context.array<std::uint32_t>(), of_outside = context.array<std::uint32_t>();
+  of_inside.reserve(graph.nodes.size());
+  of_outside.reserve(outside.size());
+  for (std::size_t i = 0, j = 0; i < graph.nodes.size() || j < outside.size();) {
+    const bool take_inside =
+        j == outside.size() || (i < graph.nodes.size() && graph.nodes[i].name < outside[j]);
+    (take_inside ? of_inside : of_outside).push_back(static_cast<std::uint32_t>(nodes.size()));
+    nodes.push_back(take_inside ? graph.nodes[i++] : Node{outside[j++], 0, 0, 0});
+  }
+  const auto end_of = [&](std::uint32_t inside, Name name) {
+    if (inside != NameIndex::none) return of_inside[inside];
+    return of_outside[static_cast<std::size_t>(std::lower_bound(outside.begin(), outside.end(), name) -
+                                               outside.begin())];
+  };
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    graph.contacts[i].a = end_of(graph.contacts[i].a, edges[i].u);
+    graph.contacts[i].b = end_of(graph.contacts[i].b, edges[i].v);
+  }
+  graph.nodes = std::move(nodes);
+}
+
 }  // namespace
 
 ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
@@ -70,43 +105,32 @@ ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
   check_size(edges.size());
   for (std::size_t i = 0; i < nodes.size(); ++i)
     if (nodes[i].name == 0 || (i > 0 && nodes[i].name <= nodes[i - 1].name)) damaged("has unsorted nodes");
-  for (std::size_t i = 0; i < edges.size(); ++i) {
-    const region_graph::Edge& e = edges[i];
-    if (e.u == 0 || e.u >= e.v || e.count == 0 || e.sum / e.count > region_graph::affinity_one)
-      damaged("has an impossible edge");
-    if (i > 0 && (edges[i - 1].u > e.u || (edges[i - 1].u == e.u && edges[i - 1].v >= e.v)))
-      damaged("has unsorted edges");
-  }
   ContactGraph graph{context.array<Node>(), context.array<Contact>()};
   graph.nodes.reserve(nodes.size());
   for (const region_graph::Node& node : nodes)
     graph.nodes.push_back({node.name, node.voxels, static_cast<std::uint32_t>(node.faces & all_faces), 1});
 
   // Names of edges that are not nodes of this block lie across its faces.
+  constexpr std::uint32_t none = NameIndex::none;
   auto outside = context.array<Name>();
+  graph.contacts.reserve(edges.size());
   {
-    const NameIndex known{graph.nodes, context};
-    for (const region_graph::Edge& e : edges) {
-      if ((outside.empty() || outside.back() != e.u) && !known.holds(e.u)) outside.push_back(e.u);
-      if (!known.holds(e.v)) outside.push_back(e.v);
+    const NameIndex index{graph.nodes, context};
+    std::size_t u = 0;
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      const region_graph::Edge& e = edges[i];
+      if (e.u == 0 || e.u >= e.v || !possible(e.sum, e.count)) damaged("has an impossible edge");
+      if (i > 0 && (edges[i - 1].u > e.u || (edges[i - 1].u == e.u && edges[i - 1].v >= e.v)))
+        damaged("has unsorted edges");
+      while (u < nodes.size() && nodes[u].name < e.u) ++u;
+      const bool inside = u < nodes.size() && nodes[u].name == e.u;
+      const std::uint32_t v = index.find(e.v);
+      if (!inside && (outside.empty() || outside.back() != e.u)) outside.push_back(e.u);
+      if (v == none) outside.push_back(e.v);
+      graph.contacts.push_back({inside ? static_cast<std::uint32_t>(u) : none, v, e.sum, e.count, e.key});
     }
   }
-  if (!outside.empty()) {
-    std::sort(outside.begin(), outside.end());
-    const Name* outside_end = std::unique(outside.begin(), outside.end());
-    const std::size_t inside = graph.nodes.size();
-    for (const Name* name = outside.begin(); name != outside_end; ++name)
-      graph.nodes.push_back({*name, 0, 0, 0});
-    std::inplace_merge(graph.nodes.begin(), graph.nodes.begin() + inside, graph.nodes.end(),
-                       [](const Node& a, const Node& b) { return a.name < b.name; });
-  }
-  const NameIndex index{graph.nodes, context};
-  graph.contacts.reserve(edges.size());
-  std::uint32_t u = 0;
-  for (const region_graph::Edge& e : edges) {
-    while (graph.nodes[u].name < e.u) ++u;
-    graph.contacts.push_back({u, index[e.v], e.sum, e.count, e.key});
-  }
+  if (!outside.empty()) add_outside(graph, std::move(outside), edges, context);
   return graph;
 }
 
@@ -181,7 +205,7 @@ void check_nodes(const SpillVector<Node>& nodes, const ReductionContext& context
 void check_contacts(const SpillVector<Contact>& contacts, std::size_t num_nodes) {
   for (std::size_t i = 0; i < contacts.size(); ++i) {
     const Contact& c = contacts[i];
-    if (c.a >= c.b || c.b >= num_nodes || c.count == 0) damaged("has an impossible edge");
+    if (c.a >= c.b || c.b >= num_nodes || !possible(c.sum, c.count)) damaged("has an impossible edge");
     if (i > 0 && !contact_before(contacts[i - 1], c)) damaged("has unsorted edges");
   }
 }

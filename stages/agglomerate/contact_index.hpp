@@ -14,8 +14,11 @@ class ContactIndex {
   /// For contacts (fewer than 2^31) whose ends are read from `contacts`; with room for `expected` at a time.
   ContactIndex(const SpillVector<Contact>& contacts, std::size_t expected, const ReductionContext& context)
       : contacts_{contacts}, context_{context}, slots_{context.array<std::uint64_t>()} {
-    slots_.resize(expected + expected / 2 + 2, empty);
+    reserve(expected);
   }
+
+  /// Room for `expected` at a time. Expects that it is empty.
+  void reserve(std::size_t expected) { slots_.resize(expected + expected / 2 + 2, empty); }
 
   void prefetch(std::uint32_t a, std::uint32_t b) const { __builtin_prefetch(&slots_[home(hash(a, b))]); }
 

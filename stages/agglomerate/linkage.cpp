@@ -13,9 +13,11 @@ constexpr std::uint32_t none = ContactIndex::none;
 
 /// Contacts among incomplete nodes cannot change here: only the others are worked on. The lists of contacts
 /// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b. A
-/// contact that is gone has count 0. The index holds the contacts of hubs, nodes with long lists; the
-/// contacts that two short lists have in common are found by looking at both. The best contact of a short
-/// list is found by looking at it, that of a hub in its queue.
+/// contact that is gone has count 0. Candidates, the contacts that reached the lowest threshold at the
+/// beginning, are in a list of their own: no other contact can ever be the best of a node, for none gets
+/// better and of two that become one the better one stays. The index holds the contacts of hubs, nodes with
+/// long lists; the contacts that two short lists have in common are found by looking at both. The best
+/// contact is found by looking at the candidates, or in a queue if they are many, and kept until it changes.
 ///
 /// Steps are done in the order of chains: from a node along its best contact to the next, until a contact is
 /// the best of both of its ends. Any order of such steps gives the same result (docs/invariance.md); this one
@@ -29,7 +31,8 @@ class Linkage {
         rule_{rule},
         frozen_{context.array<std::uint8_t>()},
         parents_{context.array<std::uint32_t>()},
-        lists_{context.array<List>()},
+        best_{context.array<std::uint32_t>()},
+        lists_{context.array<Lists>()},
         next_{context.array<std::uint32_t>()},
         hub_{context.array<std::uint8_t>()},
         index_{contacts_, 0, context},
@@ -40,12 +43,16 @@ class Linkage {
     parents_.resize(nodes_.size());
     std::iota(parents_.begin(), parents_.end(), 0U);
     for (std::size_t i = 0; i < nodes_.size(); ++i) frozen_[i] = is_incomplete(nodes_[i], open) ? 1 : 0;
+    best_.resize(nodes_.size(), none);
     lists_.resize(nodes_.size());
     next_.resize(2 * contacts_.size(), none);
     for (std::uint32_t c = 0; c < contacts_.size(); ++c) add(c);
     hub_.resize(nodes_.size());
-    for (std::uint32_t i = 0; i < nodes_.size(); ++i)
-      if (lists_[i].length > longest_list) make_hub(i);
+    for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
+      if (lists_[i].length > longest_list) hub_[i] = is_hub;
+      if (lists_[i].num_candidates > longest_list) make_queue(i);
+    }
+    index_hubs();
   }
 
   void run() {
@@ -56,6 +63,7 @@ class Linkage {
 
   std::uint64_t steps() const { return steps_; }
   bool frozen(std::uint32_t node) const { return frozen_[node] != 0; }
+  bool any_frozen() const { return std::find(frozen_.begin(), frozen_.end(), 1) != frozen_.end(); }
   std::uint32_t root(std::uint32_t node) {
     while (parents_[node] != node) {
       parents_[node] = parents_[parents_[node]];
@@ -71,16 +79,25 @@ class Linkage {
  private:
   /// Lists up to this length are searched; above, joining into one must not cost its length.
   static constexpr std::uint32_t longest_list = 48;
-  struct List {
-    std::uint32_t first = none, last = none, length = 0;
+  static constexpr std::uint32_t unknown = none - 1;
+  static constexpr std::uint8_t is_hub = 1, is_queued = 2;
+  /// The last of each list, whose next is the first.
+  struct Lists {
+    std::uint32_t candidates = none, others = none;
+    std::uint32_t length = 0, num_candidates = 0;  ///< of both; of the first (gone ones may be counted)
   };
 
   bool gone(std::uint32_t c) const { return contacts_[c].count == 0; }
 
   void add(std::uint32_t c) {
     const Contact& contact = contacts_[c];
-    if (frozen_[contact.a] == 0) append(lists_[contact.a], 2 * c);
-    if (frozen_[contact.b] == 0) append(lists_[contact.b], 2 * c + 1);
+    const bool candidate = counts(c);
+    for (const std::uint32_t half : {2 * c, 2 * c + 1}) {
+      const std::uint32_t near = half % 2 == 0 ? contact.a : contact.b;
+      if (frozen_[near] != 0) continue;
+      append(lists_[near], half, candidate);
+      if (candidate && (best_[near] == none || comes_before(c, best_[near]))) best_[near] = c;
+    }
   }
 
   /// Each node of the chain is led to by the best contact of the one before it.
@@ -116,34 +133,43 @@ class Linkage {
     // Both are complete: sizes and mean are those of the whole volume.
     const bool joins =
         reaches(contacts_[c].sum, contacts_[c].count, rule_.required(nodes_[a].voxels, nodes_[b].voxels));
-    if (hub_[a] != 0 || hub_[b] != 0) index_.erase(a, b, c);
+    if (is_indexed(a, b)) index_.erase(a, b, c);
     contacts_[c].count = 0;
+    best_[a] = best_[b] = unknown;
     return joins;
   }
 
+  bool is_indexed(std::uint32_t a, std::uint32_t b) const { return ((hub_[a] | hub_[b]) & is_hub) != 0; }
+
   /// The first contact of a node in the order of linkage, or none if it does not reach the lowest threshold.
   std::uint32_t best_of(std::uint32_t node) {
-    if (hub_[node] != 0) return best_of_hub(node);
-    List& list = lists_[node];
-    std::uint32_t best = none, before = none;
-    for (std::uint32_t half = list.first; half != none; half = next_[half]) {
+    std::uint32_t& best = best_[node];
+    if (best == unknown) {
+      best = (hub_[node] & is_queued) != 0 ? best_of_queue(node) : best_of_list(node);
+      if (best != none && !counts(best)) best = none;
+    }
+    return best;
+  }
+
+  std::uint32_t best_of_list(std::uint32_t node) {
+    std::uint32_t best = none;
+    Lists& lists = lists_[node];
+    sweep(lists.candidates, [&](std::uint32_t half) {
       ++steps_;
       if (gone(half >> 1)) {
-        (before == none ? list.first : next_[before]) = next_[half];
-        if (list.last == half) list.last = before;
-        --list.length;
-        continue;
+        --lists.length;
+        --lists.num_candidates;
+        return false;
       }
-      before = half;
       if (best == none || comes_before(half >> 1, best)) best = half >> 1;
-    }
-    if (best == none || !counts(best)) return none;
+      return true;
+    });
     return best;
   }
 
   /// Entries are of the time when they were made. Means only get lower, so one that is still right is the
   /// best.
-  std::uint32_t best_of_hub(std::uint32_t node) {
+  std::uint32_t best_of_queue(std::uint32_t node) {
     while (!queues_.empty(node)) {
       const Ranked<Low> entry = queues_.top(node);
       ++steps_;
@@ -165,28 +191,86 @@ class Linkage {
     return better(x, y) || (c < d && !better(y, x));
   }
 
-  void append(List& list, std::uint32_t half) {
-    next_[half] = none;
-    if (list.first == none)
-      list.first = half;
-    else
-      next_[list.last] = half;
-    list.last = half;
-    ++list.length;
+  void append(Lists& lists, std::uint32_t half, bool candidate) {
+    std::uint32_t& last = candidate ? lists.candidates : lists.others;
+    if (last == none) {
+      next_[half] = half;
+    } else {
+      next_[half] = next_[last];
+      next_[last] = half;
+    }
+    last = half;
+    ++lists.length;
+    lists.num_candidates += candidate ? 1 : 0;
   }
 
-  void make_hub(std::uint32_t node) {
-    hub_[node] = 1;
-    for (std::uint32_t half = lists_[node].first; half != none; half = next_[half]) {
-      const std::uint32_t c = half >> 1, far = far_end(half);
-      if (gone(c)) continue;
-      if (hub_[far] == 0) index_.insert(node, far, c);
-      enqueue(node, c);
+  /// Calls keep(half) for each of a list and takes out those for which it is false.
+  template <class Keep>
+  void sweep(std::uint32_t& last, Keep&& keep) {
+    if (last == none) return;
+    const std::uint32_t end = last;
+    std::uint32_t before = last, kept = none;
+    for (std::uint32_t half = next_[last], next = none;; half = next) {
+      next = next_[half];
+      const bool was_last = half == end;
+      if (keep(half)) {
+        before = kept = half;
+      } else {
+        next_[before] = next;
+      }
+      if (was_last) break;
+    }
+    last = kept;
+  }
+
+  /// Calls f(half, candidate) for each half of a node's lists, which it may move to another.
+  template <class F>
+  void for_each_half(std::uint32_t node, F&& f) {
+    const Lists lists = lists_[node];
+    for (const bool candidate : {true, false}) {
+      const std::uint32_t last = candidate ? lists.candidates : lists.others;
+      if (last == none) continue;
+      for (std::uint32_t half = next_[last], next = none;; half = next) {
+        next = next_[half];
+        const bool was_last = half == last;
+        f(half, candidate);
+        if (was_last) break;
+      }
     }
   }
 
-  void enqueue(std::uint32_t hub, std::uint32_t c) {
-    if (counts(c)) queues_.push(hub, Ranked<Low>::of(contacts_[c], c));
+  void make_queue(std::uint32_t node) {
+    hub_[node] = static_cast<std::uint8_t>(hub_[node] | is_queued);
+    for_each_half(node, [&](std::uint32_t half, bool candidate) {
+      if (candidate && !gone(half >> 1)) enqueue(node, half >> 1);
+    });
+  }
+
+  /// Fills the index with the contacts of the first hubs, in the order in which contacts lie in memory.
+  void index_hubs() {
+    const auto wanted = [&](const Contact& c) { return is_indexed(c.a, c.b); };
+    std::size_t expected = 0;
+    for (const Contact& c : contacts_) expected += wanted(c) ? 1 : 0;
+    if (expected == 0) return;
+    index_.reserve(expected);
+    constexpr std::size_t ahead = 16;
+    for (std::size_t c = 0; c < contacts_.size(); ++c) {
+      if (c + ahead < contacts_.size() && wanted(contacts_[c + ahead]))
+        index_.prefetch(contacts_[c + ahead].a, contacts_[c + ahead].b);
+      if (wanted(contacts_[c])) index_.insert(contacts_[c].a, contacts_[c].b, static_cast<std::uint32_t>(c));
+    }
+  }
+
+  void make_hub(std::uint32_t node) {
+    for_each_half(node, [&](std::uint32_t half, bool) {
+      const std::uint32_t far = far_end(half);
+      if (!gone(half >> 1) && (hub_[far] & is_hub) == 0) index_.insert(node, far, half >> 1);
+    });
+    hub_[node] = static_cast<std::uint8_t>(hub_[node] | is_hub);
+  }
+
+  void enqueue(std::uint32_t node, std::uint32_t c) {
+    if (counts(c)) queues_.push(node, Ranked<Low>::of(contacts_[c], c));
   }
 
   void join(std::uint32_t a, std::uint32_t b) {
@@ -195,15 +279,26 @@ class Linkage {
     nodes_[big].voxels += nodes_[small].voxels;
     nodes_[big].name = std::min(nodes_[big].name, nodes_[small].name);
     steps_ += lists_[small].length;
-    if (hub_[big] != 0)
+    if ((hub_[small] & is_queued) != 0) {
+      if ((hub_[big] & is_queued) == 0) make_queue(big);
+      queues_.pour(small, big);
+    }
+    if ((hub_[big] & is_hub) != 0)
       pour_into_hub(small, big);
     else
       pour(small, big);
+    if ((hub_[big] & is_queued) == 0 && lists_[big].num_candidates > longest_list) make_queue(big);
+  }
+
+  /// Whether the candidates of `small` must be put into the queue of `big` one by one.
+  bool must_enqueue(std::uint32_t small, std::uint32_t big) const {
+    return (hub_[big] & ~hub_[small] & is_queued) != 0;
   }
 
   /// Both lists are short.
   void pour(std::uint32_t small, std::uint32_t big) {
     steps_ += lists_[big].length;
+    const bool queues = must_enqueue(small, big);
     constexpr std::uint32_t places = 128;
     static_assert(places > 2 * longest_list);
     std::array<std::uint32_t, places> of_big;
@@ -213,43 +308,48 @@ class Linkage {
       while (of_big[place] != none && far_end_from(of_big[place], big) != far) place = (place + 1) % places;
       return place;
     };
-    List kept;
-    for (std::uint32_t half = lists_[big].first, next = none; half != none; half = next) {
-      next = next_[half];
-      if (gone(half >> 1)) continue;
+    Lists kept;
+    for_each_half(big, [&](std::uint32_t half, bool candidate) {
+      if (gone(half >> 1)) return;
       of_big[place_of(far_end(half))] = half >> 1;
-      append(kept, half);
-    }
-    for (std::uint32_t half = lists_[small].first, next = none; half != none; half = next) {
-      next = next_[half];
-      if (gone(half >> 1)) continue;
+      append(kept, half, candidate);
+    });
+    for_each_half(small, [&](std::uint32_t half, bool candidate) {
+      if (gone(half >> 1)) return;
       const std::uint32_t present = of_big[place_of(far_end(half))];
-      if (move_to(half, small, big, present)) append(kept, half);
-    }
+      if (!move_to(half, small, big, present)) return;
+      append(kept, half, candidate);
+      if (queues && candidate) enqueue(big, half >> 1);
+    });
     lists_[big] = kept;
     if (kept.length > longest_list) make_hub(big);
   }
 
   void pour_into_hub(std::uint32_t small, std::uint32_t big) {
-    List& target = lists_[big];
-    const bool queued = hub_[small] != 0;
-    if (queued) queues_.pour(small, big);
+    const bool queues = must_enqueue(small, big);
     // In groups: what each contact touches next is fetched before it is needed.
-    std::array<std::uint32_t, 32> group;
-    for (std::uint32_t half = lists_[small].first; half != none;) {
-      std::size_t size = 0;
-      for (; half != none && size < group.size(); half = next_[half]) {
-        __builtin_prefetch(&contacts_[half >> 1], 1);
-        group[size++] = half;
-      }
-      for (std::size_t i = 0; i < size; ++i) index_.prefetch(big, far_end(group[i]));
+    struct Half {
+      std::uint32_t half;
+      bool candidate;
+    };
+    std::array<Half, 32> group;
+    std::size_t size = 0;
+    const auto pour_group = [&] {
+      for (std::size_t i = 0; i < size; ++i) index_.prefetch(big, far_end(group[i].half));
       for (std::size_t i = 0; i < size; ++i) {
-        if (gone(group[i] >> 1) || !move_to(group[i], small, big, index_.find(big, far_end(group[i]))))
-          continue;
-        append(target, group[i]);
-        if (!queued) enqueue(big, group[i] >> 1);
+        const auto [half, candidate] = group[i];
+        if (gone(half >> 1) || !move_to(half, small, big, index_.find(big, far_end(half)))) continue;
+        append(lists_[big], half, candidate);
+        if (queues && candidate) enqueue(big, half >> 1);
       }
-    }
+      size = 0;
+    };
+    for_each_half(small, [&](std::uint32_t half, bool candidate) {
+      __builtin_prefetch(&contacts_[half >> 1], 1);
+      group[size++] = {half, candidate};
+      if (size == group.size()) pour_group();
+    });
+    pour_group();
   }
 
   std::uint32_t far_end(std::uint32_t half) const {
@@ -266,9 +366,9 @@ class Linkage {
   bool move_to(std::uint32_t half, std::uint32_t small, std::uint32_t big, std::uint32_t present) {
     const std::uint32_t c = half >> 1, far = far_end(half);
     Contact& moved = contacts_[c];
-    if (hub_[small] != 0 || hub_[far] != 0) index_.erase(small, far, c);
+    if (is_indexed(small, far)) index_.erase(small, far, c);
     ((half & 1) == 0 ? moved.a : moved.b) = big;
-    const bool indexed = hub_[big] != 0 || hub_[far] != 0;
+    const bool indexed = is_indexed(big, far);
     if (present == none) {
       if (indexed) index_.insert(big, far, c);
       return true;
@@ -283,6 +383,7 @@ class Linkage {
     kept.count += lost.count;
     kept.key = std::min(kept.key, lost.key);
     lost.count = 0;
+    if (best_[far] == c || best_[far] == present) best_[far] = unknown;
     if (keep_moved && indexed) index_.replace(big, far, present, c);
     return keep_moved;
   }
@@ -292,12 +393,13 @@ class Linkage {
   const MergeRule& rule_;
   SpillVector<std::uint8_t> frozen_;
   SpillVector<std::uint32_t> parents_;
-  SpillVector<List> lists_;
+  SpillVector<std::uint32_t> best_;  // of each node: its best contact, none, or unknown
+  SpillVector<Lists> lists_;
   SpillVector<std::uint32_t> next_;
   SpillVector<std::uint8_t> hub_;
   std::uint64_t steps_ = 0;
   ContactIndex index_;
-  NodeQueues<Low> queues_;  // of hubs
+  NodeQueues<Low> queues_;  // of nodes with many candidates
   SpillVector<std::uint32_t> chain_;
 };
 
@@ -306,6 +408,7 @@ template <class Low>
 ContactGraph rest_of(const ContactGraph& graph, Linkage<Low>& linkage, const ReductionContext& context) {
   const auto count = static_cast<std::uint32_t>(graph.nodes.size());
   ContactGraph rest{context.array<Node>(), context.array<Contact>()};
+  if (!linkage.any_frozen()) return rest;  // as at the root
   auto needed = context.array<std::uint8_t>();
   needed.resize(count);
   std::size_t contacts = 0;

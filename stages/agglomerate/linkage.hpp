@@ -3,8 +3,9 @@
 // cannot. The definition and the proof that boxes agree with the whole are in docs/invariance.md.
 //
 // Time: O(m log² m) for m contacts, whatever the degrees (small lists are poured into large ones). Memory: 32
-// bytes a contact for the graph itself, 8 for its lists, and 44 to 64 for each contact of a node with more
-// than 48; all of it spills with the context's budget.
+// bytes a contact for the graph itself, 8 for its lists, 12 to 24 for each contact of a node with more than
+// 48, and 32 to 40 for each that reaches the threshold at a node with more than 48 of those; all of it spills
+// with the context's budget.
 
 #include "stages/agglomerate/contact_graph.hpp"
 #include "stages/agglomerate/merge_rule.hpp"

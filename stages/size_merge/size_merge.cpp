@@ -2,7 +2,7 @@
 
 #include "stages/agglomerate/merge_queue.hpp"
 
-#include <numeric>
+#include <algorithm>
 
 namespace petavox::size_merge {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 using agglomerate::ContactGraph;
 using agglomerate::Node;
 
-/// The work on one box. Nodes that have been merged are found through `parents_`.
+/// The work on one box. Nodes that have been merged are found through `places_`.
 class Merger {
  public:
   Merger(State& state, const Rule& rule, const ReductionContext& context)
@@ -18,17 +18,17 @@ class Merger {
         least_{state.least},
         rule_{rule},
         context_{context},
-        parents_{context.array<std::uint32_t>()},
-        waits_{context.array<std::uint8_t>()},
+        places_{context.array<Place>()},
         known_{context.array<Contact>()},
         open_contacts_{context.array<Contact>()} {
-    parents_.resize(nodes_.size());
-    std::iota(parents_.begin(), parents_.end(), 0U);
-    waits_.resize(nodes_.size());
-    for (std::size_t i = 0; i < nodes_.size(); ++i) waits_[i] = incomplete(i) && small(i) ? 1 : 0;
+    places_.reserve(nodes_.size());
+    for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
+      const bool small = nodes_[i].voxels < rule.min_voxels, open = incomplete(i);
+      places_.push_back({i, small, open, small && open});
+    }
     for (const Contact& c : state.known) add(c);
     for (const Contact& c : state.graph.contacts)
-      if (!incomplete(c.a) || !incomplete(c.b))
+      if (!places_[c.a].open || !places_[c.b].open)
         add(c);
       else if (small(c.a) || small(c.b))
         open_contacts_.push_back(c);
@@ -39,29 +39,23 @@ class Merger {
   /// Takes contacts in their order. What a contact waits for stays undecided.
   template <class Low>
   void run() {
-    using Ranked = agglomerate::Ranked<Low>;
-    auto order = context_.array<Ranked>();
-    order.reserve(known_.size());
-    for (std::uint32_t c = 0; c < known_.size(); ++c) order.push_back(Ranked::of(known_[c], c));
-    std::sort(order.begin(), order.end());
-    std::size_t kept = 0;
+    const SpillVector<agglomerate::Ranked<Low>> order = sorted<Low>();
+    auto undecided = context_.array<std::uint32_t>();
     for (std::size_t i = order.size(); i-- > 0;) {
       if (i >= 24) look_ahead(order[i - 12].contact, order[i - 24].contact);
-      Contact& c = known_[order[i].contact];
+      const Contact& c = known_[order[i].contact];
       const std::uint32_t a = root(c.a), b = root(c.b);
       const bool small_a = small(a), small_b = small(b);
-      if (a == b || (!small_a && !small_b)) {
-        c.count = 0;  // decided
-      } else if (waits_[a] != 0 || waits_[b] != 0) {
-        if (small_a) waits_[a] = 1;
-        if (small_b) waits_[b] = 1;
-        ++kept;
+      if (a == b || (!small_a && !small_b)) continue;
+      if (places_[a].waits || places_[b].waits) {
+        if (small_a) places_[a].waits = true;
+        if (small_b) places_[b].waits = true;
+        undecided.push_back(order[i].contact);
       } else {
         join(a, b);
-        c.count = 0;
       }
     }
-    keep_undecided(kept);
+    keep(undecided);
   }
 
   /// The state of what is left, with nodes and contacts renumbered.
@@ -103,7 +97,15 @@ class Merger {
   }
 
  private:
-  bool small(std::size_t node) const { return nodes_[node].voxels < rule_.min_voxels; }
+  /// What is asked of a node for each of its contacts.
+  struct Place {
+    std::uint32_t parent;
+    bool small;
+    bool open;   ///< incomplete, before anything was joined
+    bool waits;  ///< small, and something outside the box matters to it
+  };
+
+  bool small(std::size_t node) const { return places_[node].small; }
   bool incomplete(std::size_t node) const { return is_incomplete(nodes_[node], context_.open()); }
 
   void add(const Contact& c) {
@@ -112,37 +114,54 @@ class Merger {
   }
 
   std::uint32_t root(std::uint32_t node) {
-    while (parents_[node] != node) {
-      parents_[node] = parents_[parents_[node]];
-      node = parents_[node];
+    while (places_[node].parent != node) {
+      places_[node].parent = places_[places_[node].parent].parent;
+      node = places_[node].parent;
     }
     return node;
   }
 
+  /// Contacts in ascending order: counted by what of their means is a whole number, then each such stretch by
+  /// itself.
+  template <class Low>
+  SpillVector<agglomerate::Ranked<Low>> sorted() const {
+    using Ranked = agglomerate::Ranked<Low>;
+    constexpr std::size_t stretches = region_graph::affinity_one + 1;
+    auto next = context_.array<std::uint32_t>();
+    next.resize(stretches + 1);
+    for (const Contact& c : known_) ++next[c.sum / c.count + 1];
+    for (std::size_t i = 1; i <= stretches; ++i) next[i] += next[i - 1];
+    auto order = context_.array<Ranked>();
+    order.resize(known_.size());
+    for (std::uint32_t c = 0; c < known_.size(); ++c)
+      order[next[known_[c].sum / known_[c].count]++] = Ranked::of(known_[c], c);
+    for (std::size_t i = 0, begin = 0; i < stretches; begin = next[i++])
+      std::sort(order.begin() + begin, order.begin() + next[i]);
+    return order;
+  }
+
   /// Contacts come in the order of affinity, hence from anywhere: what they touch is fetched early.
   void look_ahead(std::uint32_t soon, std::uint32_t later) const {
-    for (const std::uint32_t node : {known_[soon].a, known_[soon].b}) {
-      __builtin_prefetch(&parents_[node]);
-      __builtin_prefetch(&nodes_[node]);
-      __builtin_prefetch(&waits_[node]);
-    }
-    __builtin_prefetch(&known_[later], 1);
+    __builtin_prefetch(&places_[known_[soon].a]);
+    __builtin_prefetch(&places_[known_[soon].b]);
+    __builtin_prefetch(&known_[later]);
   }
 
   /// Not both incomplete: of two, both would be large. The incomplete one keeps its name.
   void join(std::uint32_t a, std::uint32_t b) {
     if (incomplete(b) || (!incomplete(a) && nodes_[b].voxels > nodes_[a].voxels)) std::swap(a, b);
-    parents_[b] = a;
+    places_[b].parent = a;
     nodes_[a].voxels += nodes_[b].voxels;
+    places_[a].small = nodes_[a].voxels < rule_.min_voxels;
     least_[a] = std::min(least_[a], least_[b]);
   }
 
-  /// Contacts between what the nodes have become; the best of each pair.
-  void keep_undecided(std::size_t expected) {
+  /// Of the undecided contacts those between what the nodes have become; the best of each pair.
+  void keep(const SpillVector<std::uint32_t>& undecided) {
     auto kept = context_.array<Contact>();
-    kept.reserve(expected);
-    for (Contact c : known_) {
-      if (c.count == 0) continue;
+    kept.reserve(undecided.size());
+    for (const std::uint32_t number : undecided) {
+      Contact c = known_[number];
       c.a = root(c.a);
       c.b = root(c.b);
       if (c.a > c.b) std::swap(c.a, c.b);
@@ -162,8 +181,7 @@ class Merger {
   SpillVector<Name>& least_;
   const Rule& rule_;
   const ReductionContext& context_;
-  SpillVector<std::uint32_t> parents_;
-  SpillVector<std::uint8_t> waits_;     // small, and something outside the box matters to it
+  SpillVector<Place> places_;
   SpillVector<Contact> known_;          // contacts of which all is known, with a small end
   SpillVector<Contact> open_contacts_;  // both ends incomplete: may have more voxel edges
 };

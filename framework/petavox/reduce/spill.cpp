@@ -1,5 +1,7 @@
 #include "petavox/reduce/spill.hpp"
 
+#include "petavox/volume/huge_pages.hpp"
+
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -85,6 +87,7 @@ void SpillBuffer::grow(std::size_t bytes, std::size_t used) {
   }
   data_ = moved;
   capacity_ = bytes;
+  prefer_huge_pages({data_ + used, bytes - used});
 }
 
 void SpillBuffer::to_file(std::size_t bytes, std::size_t used) {
