@@ -16,12 +16,15 @@ constexpr int many_looks = 100'000;
 constexpr int retries_looked_at = 64;
 // Durations after which they are preferred to the graph's guess, and over which they are averaged.
 constexpr int enough_timed = 16;
+// Searches for stragglers in the time that makes one.
+constexpr int searches_an_age = 64;
 
 }  // namespace
 
 void Scheduler::Impl::add_worker(WorkerId id) {
-  const bool fresh = workers_.try_emplace(id).second;
+  const auto [added, fresh] = workers_.try_emplace(id);
   PETAVOX_ASSERT(fresh);
+  list(id, added->second);
   ++num_idle_;
   ++ranks_[rank_of(id)];
   if (all_joined_) return;
@@ -35,13 +38,19 @@ int Scheduler::Impl::room(const Worker& worker) const {
   return options_.prefetch - large - (worker.num_brief + options_.batch - 1) / options_.batch;
 }
 
+// Keeps hungry_ true after what the worker holds has changed.
+void Scheduler::Impl::list(WorkerId id, Worker& worker) {
+  const int free = std::max(0, room(worker));
+  if (free == worker.listed_room) return;
+  if (worker.listed_room > 0) hungry_.erase({-worker.listed_room, id});
+  if (free > 0) hungry_.emplace(-free, id);
+  worker.listed_room = free;
+}
+
 std::vector<WorkerId> Scheduler::Impl::hungry() const {
-  std::vector<std::pair<int, WorkerId>> found;
-  for (const auto& [id, worker] : workers_)
-    if (const int free = room(worker); free > 0) found.emplace_back(-free, id);
-  std::sort(found.begin(), found.end());
   std::vector<WorkerId> ids;
-  for (const auto& entry : found) ids.push_back(entry.second);
+  ids.reserve(hungry_.size());
+  for (const auto& entry : hungry_) ids.push_back(entry.second);
   return ids;
 }
 
@@ -62,6 +71,7 @@ std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
   if (!suspects_.empty()) {
     if (executions_ > 0) return given;
     if (const auto task = take_suspect(id)) given.push_back(issue(worker, *task, now));
+    list(id, worker);
     if (!given.empty() || !suspects_.empty()) return given;
   }
   for (int free = room(worker); free > 0; --free) {
@@ -78,6 +88,7 @@ std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
       given.push_back(issue(worker, *task, now));
     }
   }
+  list(id, worker);
   return given;
 }
 
@@ -204,6 +215,7 @@ std::optional<TaskId> Scheduler::Impl::take_along(Step& step, Worker& worker, in
     if (!worker.run.empty())
       steps_[static_cast<std::size_t>(worker.run.step)].left_runs.push_back(worker.run);
     worker.run = run;
+    if (!run.empty()) steal_length_ = std::max(steal_length_, run.end - run.begin);
   };
   while (!step.left_runs.empty()) {
     const Run run = step.left_runs.back();
@@ -220,17 +232,29 @@ std::optional<TaskId> Scheduler::Impl::take_along(Step& step, Worker& worker, in
   return task;
 }
 
-// At the end of a step only runs of busy workers are left: an idle one takes from the end of the longest.
+// A run of at least steal_length_ of another worker: the next one in the circle of workers.
+Run* Scheduler::Impl::find_run(WorkerId not_of) {
+  auto it = workers_.lower_bound(steal_from_);
+  for (std::size_t looked = 0; looked < workers_.size(); ++looked, ++it) {
+    if (it == workers_.end()) it = workers_.begin();
+    Run& run = it->second.run;
+    if (it->first == not_of || run.empty() || run.end - run.begin < steal_length_) continue;
+    steal_from_ = it->first;
+    return &run;
+  }
+  return nullptr;
+}
+
+// At the end of a step only runs of busy workers are left: an idle one takes from the end of a long one. Each
+// walk round the circle that finds none halves what counts as long, so that the walks together cost little.
 std::optional<TaskId> Scheduler::Impl::take_from_others(WorkerId id, Worker& worker) {
   if (!worker.held.empty()) return std::nullopt;
-  while (true) {
-    Run* longest = nullptr;
-    for (auto& [other, its] : workers_) {
-      const Index length = its.run.end - its.run.begin;
-      if (other != id && !its.run.empty() && (longest == nullptr || length > longest->end - longest->begin))
-        longest = &its.run;
+  while (steal_length_ > 0) {
+    Run* const longest = find_run(id);
+    if (longest == nullptr) {
+      steal_length_ /= 2;
+      continue;
     }
-    if (longest == nullptr) return std::nullopt;
     Run half{longest->step, longest->begin + (longest->end - longest->begin) / 2, longest->end};
     longest->end = half.begin;
     if (const auto task = take_from_run(half)) {
@@ -239,6 +263,7 @@ std::optional<TaskId> Scheduler::Impl::take_from_others(WorkerId id, Worker& wor
       return task;
     }
   }
+  return std::nullopt;
 }
 
 std::optional<TaskId> Scheduler::Impl::take_suspect(WorkerId id) {
@@ -267,23 +292,55 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
   start();
   const auto found = workers_.find(id);
   if (found == workers_.end() || !found->second.held.empty() || !suspects_.empty()) return std::nullopt;
-  const Execution* oldest = nullptr;
-  for (const auto& [other, worker] : workers_)
-    for (const Execution& execution : worker.held)
-      if (now - execution.since >= options_.straggler_age &&
-          (oldest == nullptr || execution.since < oldest->since) && may_duplicate(execution.task, id))
-        oldest = &execution;
-  if (oldest == nullptr) return std::nullopt;
-  const TaskId task = oldest->task;
-  history_of(task);  // from now on its executions are counted
-  return issue(found->second, task, now);
+  if (now >= quiet_until_) find_stragglers(now);
+  for (std::size_t i = stragglers_.size(); i-- > 0;) {
+    const auto [since, holder, assignment] = stragglers_[i];
+    const TaskId task = assignment.task;
+    const bool candidate = holds(holder, assignment) && may_duplicate(task);
+    if (const auto history = histories_.find(task);
+        candidate && history != histories_.end() && history->second.blames(rank_of(id)))
+      continue;
+    stragglers_.erase(stragglers_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (!candidate) continue;
+    history_of(task);  // from now on its executions are counted
+    const Assignment copy = issue(found->second, task, now);
+    list(id, found->second);
+    return copy;
+  }
+  return std::nullopt;
+}
+
+bool Scheduler::Impl::holds(WorkerId id, const Assignment& assignment) const {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return false;
+  const auto& held = found->second.held;
+  return std::any_of(held.begin(), held.end(), [&](const Execution& execution) {
+    return execution.task == assignment.task && execution.attempt == assignment.attempt;
+  });
+}
+
+void Scheduler::Impl::find_stragglers(Instant now) {
+  stragglers_.clear();
+  // What is handed out from now on, or is out of the question now, is looked at again then at the latest.
+  quiet_until_ = now + options_.straggler_age;
+  for (const auto& [id, worker] : workers_)
+    for (const Execution& execution : worker.held) {
+      if (!may_duplicate(execution.task)) continue;
+      if (now - execution.since >= options_.straggler_age)
+        stragglers_.push_back({execution.since, id, {execution.task, execution.attempt}});
+      else
+        quiet_until_ = std::min(quiet_until_, execution.since + options_.straggler_age);
+    }
+  quiet_until_ = std::max(quiet_until_, now + options_.straggler_age / searches_an_age);
+  std::stable_sort(stragglers_.begin(), stragglers_.end(),
+                   [](const Straggler& a, const Straggler& b) { return a.since < b.since; });
+  std::reverse(stragglers_.begin(), stragglers_.end());
 }
 
 // Expects a task that some worker holds.
-bool Scheduler::Impl::may_duplicate(TaskId task, WorkerId id) const {
+bool Scheduler::Impl::may_duplicate(TaskId task) const {
   if (code(task) != TaskCode::live) return false;
-  if (const auto history = histories_.find(task);
-      history != histories_.end() && (history->second.running > 1 || history->second.blames(rank_of(id))))
+  if (const auto history = histories_.find(task); history != histories_.end() && history->second.running > 1)
     return false;
   return dependencies_done(task);  // one may have been invalidated since
 }

@@ -58,6 +58,7 @@ struct Worker {
   int num_brief = 0;
   Run run;
   std::uint64_t place = 0;  // locality of the last task handed out
+  int listed_room = 0;      // as it stands in hungry_; 0: not there
   Instant first_since{};    // when the first of `held` began to count for the lease
   bool first_moved = true;  // … it is another one since; it begins when the time is next known
 };
@@ -150,10 +151,14 @@ class Scheduler::Impl {
   std::optional<TaskId> take_from_run(Run& run);
   std::optional<TaskId> look(Step& step, int& looks);
   std::optional<TaskId> take_from_others(WorkerId id, Worker& worker);
+  Run* find_run(WorkerId not_of);
   std::optional<TaskId> take_suspect(WorkerId id);
   Assignment issue(Worker& worker, TaskId task, Instant now);
-  bool may_duplicate(TaskId task, WorkerId id) const;
+  bool may_duplicate(TaskId task) const;
+  bool holds(WorkerId id, const Assignment& assignment) const;
+  void find_stragglers(Instant now);
   int room(const Worker& worker) const;
+  void list(WorkerId id, Worker& worker);
   bool leave_to_idle(const Worker& worker) const;
   int brief_quota(const Step& step) const;
   bool brief(TaskId task) const;
@@ -162,7 +167,7 @@ class Scheduler::Impl {
 
   // reports
   std::optional<Execution> take_back(WorkerId id, TaskId task, int attempt);
-  void drop(Worker& worker, std::size_t position);
+  void drop(WorkerId id, Worker& worker, std::size_t position);
   void wake(TaskId task);
   void enqueue(TaskId task);
   void requeue(TaskId task);
@@ -184,6 +189,20 @@ class Scheduler::Impl {
   std::pmr::unsynchronized_pool_resource nodes_;  // of the sets in steps_: they come and go with every task
   std::vector<Step> steps_;
   std::map<WorkerId, Worker> workers_;
+  std::pmr::set<std::pair<int, WorkerId>> hungry_{&nodes_};  // workers with room, as (-room, worker)
+  // Where idle workers look for runs to share: all before this worker, in a circle, are shorter than
+  // steal_length_. 0: nobody has one.
+  WorkerId steal_from_{};
+  Index steal_length_ = 0;
+  // Executions old enough for a second one, oldest first, as they were when last looked for. Looking costs a
+  // walk over all that is in flight: not before quiet_until_, when the next one may be old enough.
+  struct Straggler {
+    Instant since{};
+    WorkerId worker;
+    Assignment assignment;
+  };
+  std::vector<Straggler> stragglers_;  // the oldest at the back
+  Instant quiet_until_{};
   std::map<std::int64_t, int> ranks_;   // and how many of their workers there are
   std::set<std::int64_t> joined_;       // ranks that have come, until all have
   bool all_joined_ = false;             // … or were waited for long enough

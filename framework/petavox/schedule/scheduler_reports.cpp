@@ -25,7 +25,7 @@ History& Scheduler::Impl::history_of(TaskId task) {
   return histories_.emplace(task, std::move(history)).first->second;
 }
 
-void Scheduler::Impl::drop(Worker& worker, std::size_t position) {
+void Scheduler::Impl::drop(WorkerId id, Worker& worker, std::size_t position) {
   worker.num_brief -= worker.held[position].brief ? 1 : 0;
   worker.held.erase(worker.held.begin() + static_cast<std::ptrdiff_t>(position));
   // The room of a large batch is given back; that of a few tasks is worth keeping.
@@ -34,6 +34,7 @@ void Scheduler::Impl::drop(Worker& worker, std::size_t position) {
   if (position == 0) worker.first_moved = true;
   if (worker.held.empty()) ++num_idle_;
   --executions_;
+  list(id, worker);
 }
 
 std::optional<Execution> Scheduler::Impl::take_back(WorkerId id, TaskId task, int attempt) {
@@ -44,7 +45,7 @@ std::optional<Execution> Scheduler::Impl::take_back(WorkerId id, TaskId task, in
   for (std::size_t i = 0; i < held.size(); ++i) {
     if (held[i].task != task || held[i].attempt != attempt) continue;
     const Execution execution = held[i];
-    drop(found->second, i);
+    drop(id, found->second, i);
     return execution;
   }
   return std::nullopt;
@@ -142,6 +143,7 @@ Verdict Scheduler::Impl::lost(WorkerId id, std::optional<TaskId> charged) {
     if (code(execution.task) == TaskCode::live) history_of(execution.task);
   const Worker gone = std::move(found->second);
   workers_.erase(found);
+  if (gone.listed_room > 0) hungry_.erase({-gone.listed_room, id});
   executions_ -= static_cast<Index>(gone.held.size());
   if (gone.held.empty()) --num_idle_;
   if (const auto rank = ranks_.find(rank_of(id)); --rank->second == 0) ranks_.erase(rank);

@@ -283,6 +283,64 @@ TEST(SchedulerFaults, one_of_two_executions_may_fail) {
   EXPECT_TRUE(scheduler.finished());
 }
 
+TEST(SchedulerFaults, a_copy_that_failed_is_made_again_elsewhere) {
+  const auto graph = single();
+  Scheduler scheduler{graph, {.max_attempts = 5, .straggler_age = 10s}};
+  for (const WorkerId w : {alice, bob, carol}) scheduler.add_worker(w);
+  scheduler.next(alice, 0s);
+  ASSERT_TRUE(scheduler.straggler(bob, 10s));
+  EXPECT_FALSE(scheduler.straggler(carol, 11s));
+  EXPECT_EQ(scheduler.failed(bob, {0, 0}, 2), Verdict::retry);
+  EXPECT_FALSE(scheduler.straggler(bob, 21s)) << "it has failed on it";
+  const auto copy = scheduler.straggler(carol, 21s);
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(*copy, (Assignment{{0, 0}, 3}));
+}
+
+/// Counts how often the scheduler asks what a task waits for.
+class CountingGraph final : public TaskGraph {
+ public:
+  explicit CountingGraph(Index tasks)
+      : graph_{testing::ListGraph::Reads{std::vector<std::vector<TaskId>>(static_cast<std::size_t>(tasks))}} {
+  }
+  int num_steps() const override { return graph_.num_steps(); }
+  Index num_tasks(int step) const override { return graph_.num_tasks(step); }
+  void dependencies(TaskId task, TaskVisitor visit) const override {
+    ++asked;
+    graph_.dependencies(task, visit);
+  }
+  void dependents(TaskId task, TaskVisitor visit) const override { graph_.dependents(task, visit); }
+  std::uint64_t locality(TaskId task) const override { return graph_.locality(task); }
+  Index in_order(int step, Index k) const override { return graph_.in_order(step, k); }
+  bool tiny(TaskId task) const override { return graph_.tiny(task); }
+  mutable Index asked = 0;
+
+ private:
+  testing::ListGraph graph_;
+};
+
+TEST(SchedulerFaults, thousands_of_idle_workers_look_for_stragglers_together) {
+  constexpr int busy = 2000;
+  const CountingGraph graph{busy};
+  Scheduler scheduler{graph, {.prefetch = 1, .straggler_age = 10s}};
+  for (int w = 0; w < 2 * busy; ++w) scheduler.add_worker(WorkerId{w});
+  int given = 0;
+  for (int w = 0; w < 2 * busy; ++w) given += static_cast<int>(scheduler.next(WorkerId{w}, 0s).size());
+  ASSERT_EQ(given, busy);
+  graph.asked = 0;
+  const auto ask_all = [&](Instant at) {
+    int copies = 0;
+    for (const WorkerId w : scheduler.hungry()) copies += scheduler.straggler(w, at) ? 1 : 0;
+    return copies;
+  };
+  for (int ms = 0; ms < 1000; ms += 10) EXPECT_EQ(ask_all(Instant{std::chrono::milliseconds{ms}}), 0);
+  EXPECT_LE(graph.asked, 10 * busy) << "a hundred rounds, each of two thousand idle workers";
+  graph.asked = 0;
+  EXPECT_EQ(ask_all(12s), busy);
+  EXPECT_LE(graph.asked, 4 * busy);
+  EXPECT_TRUE(scheduler.hungry().empty());
+}
+
 TEST(SchedulerFaults, suspects_run_one_at_a_time_before_anything_else) {
   const auto graph = funnel(4);
   Scheduler scheduler{graph, {.prefetch = 2}};
