@@ -43,7 +43,7 @@ struct Options {
   Index blocks = 0, reach = 1;
   int steps = 1, masters = 1;
   double task_s = 1, log_sigma = 0, task_mb = 0;
-  double latency_us = 10, master_us = 2.5, message_us = 1, scan_ns = 10, commit_ms = 2.4, worker_us = 20;
+  double latency_us = 10, master_us = 2.5, message_us = 1, scan_ns = 150, commit_ms = 2.4, worker_us = 20;
   double report_ms = 0, disk_mb_s = 0, mtbf_h = 0;
   simulate::Cluster cluster;
   simulate::Options simulation;
@@ -240,7 +240,7 @@ void add_simulate_command(CLI::App& app, Command& command) {
   number("--latency-us", options->latency_us, "Of a message, one way", "US");
   number("--master-us", options->master_us, "CPU of the master for a task", "US");
   number("--message-us", options->message_us, "… for a message that it gets", "US");
-  number("--scan-ns", options->scan_ns, "… for each worker in each round of its loop", "NS");
+  number("--scan-ns", options->scan_ns, "… for each idle worker in each round of its loop", "NS");
   number("--commit-ms", options->commit_ms, "… for a group commit, twenty times a second", "MS");
   number("--worker-us", options->worker_us, "Overhead of a worker for a task", "US");
   number("--report-ms", options->report_ms, "Making results durable before they are reported", "MS");

@@ -241,7 +241,7 @@ int run(Communicator& comm, const Options& options) {
   Workplace place{*world.plan, *world.inputs, OutputRoot::open(world.config.output_dir.string()),
                   generation,  comm.rank(),   1,
                   false};
-  WorkerCore core{place, 0};
+  WorkerCore core{std::make_unique<TaskRunner>(place, 0)};
   return serve_as_worker(comm, core);
 }
 

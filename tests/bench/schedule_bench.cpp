@@ -60,6 +60,30 @@ void chain_and_tree(benchmark::State& state) {
 }
 BENCHMARK(chain_and_tree)->Arg(4)->Arg(64)->Unit(benchmark::kMillisecond);
 
+// One round of the master at the end of a run: half of the workers are busy, the others ask in vain.
+void idle_round(benchmark::State& state) {
+  const auto workers = static_cast<int>(state.range(0));
+  const ChainGraph graph{Box{{}, {1, 1, workers / 2}}, chain(1, Halo::none()), false};
+  SchedulerOptions options;
+  options.prefetch = 1;
+  Scheduler scheduler{graph, options};
+  for (int w = 0; w < workers; ++w) scheduler.add_worker(WorkerId{w});
+  for (int w = 0; w < workers; ++w) scheduler.next(WorkerId{w}, Instant{});
+  Index asked = 0;
+  Instant now{};
+  for (auto _ : state) {
+    now += std::chrono::microseconds{200};
+    if (now > std::chrono::seconds{9}) now = Instant{};
+    for (const WorkerId w : scheduler.hungry()) {
+      benchmark::DoNotOptimize(scheduler.next(w, now));
+      benchmark::DoNotOptimize(scheduler.straggler(w, now));
+      ++asked;
+    }
+  }
+  state.SetItemsProcessed(asked);
+}
+BENCHMARK(idle_round)->Arg(1000)->Arg(4000)->Arg(10000)->Arg(100000)->Unit(benchmark::kMillisecond);
+
 // Restoring a half-done run of ten million blocks, up to the first tasks handed out.
 void resume(benchmark::State& state) {
   const ChainGraph graph{Box{{}, {26, 500, 800}}, chain(8, Halo::uniform(1)), false};

@@ -126,8 +126,7 @@ std::size_t Scheduler::Impl::memory_bytes() const {
            step.left_runs.capacity() * sizeof(Run);
   for (const auto& [id, worker] : workers_)
     sum += sizeof(std::pair<WorkerId, Worker>) + node + worker.held.capacity() * sizeof(Execution);
-  sum +=
-      hungry_.size() * (sizeof(std::pair<int, WorkerId>) + node) + stragglers_.capacity() * sizeof(Straggler);
+  sum += hungry_.capacity() * sizeof(hungry_[0]) + stragglers_.capacity() * sizeof(Straggler);
   sum += (ranks_.size() + joined_.size()) * (sizeof(std::pair<std::int64_t, int>) + node);
   for (const auto& [task, history] : histories_)
     sum += sizeof(std::pair<TaskId, History>) + node + history.blamed.capacity() * sizeof(std::int64_t);

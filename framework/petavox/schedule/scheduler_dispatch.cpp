@@ -40,17 +40,28 @@ int Scheduler::Impl::room(const Worker& worker) const {
 
 // Keeps hungry_ true after what the worker holds has changed.
 void Scheduler::Impl::list(WorkerId id, Worker& worker) {
-  const int free = std::max(0, room(worker));
-  if (free == worker.listed_room) return;
-  if (worker.listed_room > 0) hungry_.erase({-worker.listed_room, id});
-  if (free > 0) hungry_.emplace(-free, id);
-  worker.listed_room = free;
+  if (room(worker) <= 0) return unlist(worker);
+  if (worker.listed_at != Worker::not_listed) return;
+  worker.listed_at = hungry_.size();
+  hungry_.emplace_back(id, &worker);
+}
+
+void Scheduler::Impl::unlist(Worker& worker) {
+  if (worker.listed_at == Worker::not_listed) return;
+  hungry_.back().second->listed_at = worker.listed_at;
+  hungry_[worker.listed_at] = hungry_.back();
+  hungry_.pop_back();
+  worker.listed_at = Worker::not_listed;
 }
 
 std::vector<WorkerId> Scheduler::Impl::hungry() const {
+  std::vector<std::pair<int, WorkerId>> found;
+  found.reserve(hungry_.size());
+  for (const auto& [id, worker] : hungry_) found.emplace_back(-room(*worker), id);
+  std::sort(found.begin(), found.end());
   std::vector<WorkerId> ids;
-  ids.reserve(hungry_.size());
-  for (const auto& entry : hungry_) ids.push_back(entry.second);
+  ids.reserve(found.size());
+  for (const auto& entry : found) ids.push_back(entry.second);
   return ids;
 }
 

@@ -54,13 +54,14 @@ struct Execution {
 };
 
 struct Worker {
+  static constexpr std::size_t not_listed = ~std::size_t{0};
   std::vector<Execution> held;  // in the order handed out, which is the order in which a worker runs them
   int num_brief = 0;
   Run run;
-  std::uint64_t place = 0;  // locality of the last task handed out
-  int listed_room = 0;      // as it stands in hungry_; 0: not there
-  Instant first_since{};    // when the first of `held` began to count for the lease
-  bool first_moved = true;  // … it is another one since; it begins when the time is next known
+  std::uint64_t place = 0;             // locality of the last task handed out
+  std::size_t listed_at = not_listed;  // its position in hungry_
+  Instant first_since{};               // when the first of `held` began to count for the lease
+  bool first_moved = true;             // … it is another one since; it begins when the time is next known
 };
 
 /// What is remembered of a task out of the ordinary: failed, lost, duplicated, invalidated or restored so.
@@ -159,6 +160,7 @@ class Scheduler::Impl {
   void find_stragglers(Instant now);
   int room(const Worker& worker) const;
   void list(WorkerId id, Worker& worker);
+  void unlist(Worker& worker);
   bool leave_to_idle(const Worker& worker) const;
   int brief_quota(const Step& step) const;
   bool brief(TaskId task) const;
@@ -189,7 +191,8 @@ class Scheduler::Impl {
   std::pmr::unsynchronized_pool_resource nodes_;  // of the sets in steps_: they come and go with every task
   std::vector<Step> steps_;
   std::map<WorkerId, Worker> workers_;
-  std::pmr::set<std::pair<int, WorkerId>> hungry_{&nodes_};  // workers with room, as (-room, worker)
+  std::vector<std::pair<WorkerId, Worker*>>
+      hungry_;  // workers with room, in any order; nodes of workers_ stay
   // Where idle workers look for runs to share: all before this worker, in a circle, are shorter than
   // steal_length_. 0: nobody has one.
   WorkerId steal_from_{};

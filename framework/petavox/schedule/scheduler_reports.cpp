@@ -141,9 +141,9 @@ Verdict Scheduler::Impl::lost(WorkerId id, std::optional<TaskId> charged) {
   if (found == workers_.end()) return Verdict::stale;
   for (const Execution& execution : found->second.held)
     if (code(execution.task) == TaskCode::live) history_of(execution.task);
+  unlist(found->second);
   const Worker gone = std::move(found->second);
   workers_.erase(found);
-  if (gone.listed_room > 0) hungry_.erase({-gone.listed_room, id});
   executions_ -= static_cast<Index>(gone.held.size());
   if (gone.held.empty()) --num_idle_;
   if (const auto rank = ranks_.find(rank_of(id)); --rank->second == 0) ranks_.erase(rank);

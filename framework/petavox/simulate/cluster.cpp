@@ -172,7 +172,7 @@ class Simulation {
       spend(cluster_.commit_s);
       last_commit_ = clock_;
     }
-    spend(cluster_.master_scan_s * static_cast<double>(workers_.size()));
+    spend(cluster_.master_scan_s * static_cast<double>(idle_.size()));
     spoken_.clear();
     std::swap(spoken_, arrived_);
     for (const std::uint32_t id : spoken_) take_message(id);

@@ -25,7 +25,7 @@ struct Cluster {
   double latency_s = 10e-6;          ///< of a message, one way
   double master_message_s = 1e-6;    ///< CPU of the master for each message that it gets
   double master_task_s = 2.5e-6;     ///< … for each task: taking its result, journaling, handing out
-  double master_scan_s = 10e-9;      ///< … for each worker in each round of its loop
+  double master_scan_s = 150e-9;     ///< … for each idle worker in each round of its loop
   double commit_s = 2.4e-3;          ///< a group commit of the journal, every
   double commit_interval_s = 50e-3;  ///< … so often
   double worker_task_s = 20e-6;      ///< overhead of a worker for each task
