@@ -29,7 +29,7 @@ double base_bytes() {
 }
 
 struct Totals {
-  Index tasks = 0, steps = 0, blocks = 0, shards = 0, volumes = 0;
+  Index tasks = 0, steps = 0, blocks = 0, shards = 0, volumes = 0, summaries = 0;
   double read = 0, core = 0, written = 0, base = 0, worker = 0;
 };
 
@@ -46,6 +46,9 @@ Totals totals_of(const Pipeline& pipeline) {
       ++totals.volumes;
     }
   }
+  for (const StepPlan& step : pipeline.plan().steps())
+    for (const WriteEdge& write : step.writes)
+      if (write.port.kind == PortKind::summary) ++totals.summaries;
   totals.blocks = Tiling{pipeline.plan().inputs().front().domain, pipeline.config().block_shape}.count();
   const RunConfig& config = pipeline.config();
   // A phantom is set up when it is first read.
@@ -59,10 +62,15 @@ Totals totals_of(const Pipeline& pipeline) {
   return totals;
 }
 
-/// At most a pack for each thread and step, and a running file for each rank; shards, a virtual dataset for
-/// each volume; journal, index, records.
+/// What stays: shards, a virtual dataset for each volume, a report for each summary; the running file and the
+/// log of each rank; journal, sign of life, index, and five records of the run.
+Index final_files_of(const Totals& totals, int ranks) {
+  return totals.shards + totals.volumes + totals.summaries + 2 * ranks + 8;
+}
+
+/// While it works: also a pack for each thread and step at most.
 Index files_of(const Totals& totals, int ranks, int threads) {
-  return (threads * totals.steps + 1) * ranks + totals.shards + totals.volumes + 8;
+  return threads * totals.steps * ranks + final_files_of(totals, ranks);
 }
 
 double halo_overhead(const Totals& totals) { return totals.core > 0 ? totals.read / totals.core - 1 : 0; }
@@ -170,7 +178,7 @@ std::string plan_json(const Pipeline& pipeline, const Machine& machine, const st
   json["bytes_written"] = std::round(totals.written);
   json["halo_overhead"] = halo_overhead(totals);
   json["files"] = files_of(totals, ranks, plan.config().threads);
-  json["final_files"] = totals.shards + totals.volumes + 8;
+  json["final_files"] = final_files_of(totals, ranks);
   if (estimated) {
     json["seconds"] = estimated->seconds;
     json["simulated"] = estimated->simulated;

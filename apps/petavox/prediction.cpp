@@ -30,7 +30,6 @@ std::optional<Prediction> read_prediction(const OutputRoot& root) {
     prediction.ranks = json.at("ranks").get<int>();
     prediction.threads = json.at("threads").get<int>();
     prediction.files = json.at("files").get<double>();
-    prediction.final_files = json.at("final_files").get<double>();
     prediction.worker_bytes = json.at("worker_bytes").get<double>();
     prediction.base_bytes = json.at("base_bytes").get<double>();
     prediction.seconds = json.value("seconds", -1.0);

@@ -23,7 +23,7 @@ struct PredictedStep {
 struct Prediction {
   std::vector<PredictedStep> steps;
   int ranks = 1, threads = 1;
-  double files = 0, final_files = 0;
+  double files = 0;
   double worker_bytes = 0, base_bytes = 0;
   double seconds = -1;  ///< from begin to end; negative: no costs were known
 };
