@@ -5,7 +5,7 @@ petavox_add_library(chunk_copy SOURCES chunk_copy.cpp LINKS petavox_volume)
 petavox_add_library(hdf5
   SOURCES collective_export.cpp hdf5_attributes.cpp hdf5_chunked_file.cpp hdf5_codec.cpp hdf5_dataset.cpp
     hdf5_filters.cpp hdf5_library.cpp hdf5_listing.cpp hdf5_mappings.cpp hdf5_petavox.cpp hdf5_shard_file.cpp
-    hdf5_shard_merge.cpp hdf5_shard_virtual.cpp hdf5_virtual_volume.cpp hdf5_volume.cpp shard_layout.cpp
+    hdf5_shard_merge.cpp hdf5_shard_virtual.cpp hdf5_virtual_volume.cpp hdf5_volume.cpp
     hdf5_writer.cpp shard_set.cpp shard_writer.cpp
   LINKS petavox_io PRIVATE petavox_chunk_copy hdf5::hdf5 MPI::MPI_CXX ZLIB::ZLIB)
 petavox_add_library(images

@@ -196,19 +196,6 @@ void ChunkedFile::close() {
   file_.close();
 }
 
-Extent piece_shape(Extent chunk, Extent limit, std::size_t voxel_bytes, std::size_t budget_bytes) {
-  const auto chunk_bytes =
-      checked_mul(checked_mul(checked_mul(usize(chunk.z), usize(chunk.y)), usize(chunk.x)), voxel_bytes);
-  auto chunks_left = std::max<Index>(1, static_cast<Index>(budget_bytes / chunk_bytes));
-  Extent piece;
-  for (const int axis : {2, 1, 0}) {
-    const Index chunks = std::min(ceil_div(limit[axis], chunk[axis]), chunks_left);
-    piece[axis] = chunks * chunk[axis];
-    chunks_left /= chunks;
-  }
-  return piece;
-}
-
 void publish_written(const std::filesystem::path& temporary, const std::filesystem::path& file,
                      bool overwrite) {
   const TemporaryFile remove_it{temporary};

@@ -80,10 +80,6 @@ class ChunkedFile {
   bool with_channels_ = false;
 };
 
-/// The largest box, a multiple of `chunk` and no larger than `limit` (rounded up to chunks), whose voxels
-/// take at most `budget_bytes`; at least one chunk. Grows along x first.
-Extent piece_shape(Extent chunk, Extent limit, std::size_t voxel_bytes, std::size_t budget_bytes);
-
 /// Makes a file that was written and closed under `temporary` durable under the name `file` in the same
 /// directory. Throws Error{io} if `file` exists, unless `overwrite`; `temporary` is gone afterwards in any
 /// case.

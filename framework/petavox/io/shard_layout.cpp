@@ -62,4 +62,31 @@ std::string shard_file_name(Coord position, std::uint64_t generation, std::uint6
          "." + std::to_string(generation) + "." + std::to_string(attempt) + ".h5";
 }
 
+Extent piece_shape(Extent chunk, Extent limit, std::size_t voxel_bytes, std::size_t budget_bytes) {
+  const auto chunk_bytes =
+      checked_mul(checked_mul(checked_mul(usize(chunk.z), usize(chunk.y)), usize(chunk.x)), voxel_bytes);
+  auto chunks_left = std::max<Index>(1, static_cast<Index>(budget_bytes / chunk_bytes));
+  Extent piece;
+  for (const int axis : {2, 1, 0}) {
+    const Index chunks = std::min(ceil_div(limit[axis], chunk[axis]), chunks_left);
+    piece[axis] = chunks * chunk[axis];
+    chunks_left /= chunks;
+  }
+  return piece;
+}
+
+Extent shard_piece(const ShardSpec& spec) {
+  constexpr std::size_t piece_bytes = std::size_t{64} << 20;
+  const auto voxel = checked_mul(size_of(spec.dtype), static_cast<std::size_t>(spec.channels));
+  return piece_shape(spec.layout.chunk_shape, spec.layout.shard_shape, voxel, piece_bytes);
+}
+
+std::size_t shard_write_bytes(const ShardSpec& spec) {
+  const Extent piece = shard_piece(spec);
+  const auto voxel = checked_mul(size_of(spec.dtype), static_cast<std::size_t>(spec.channels));
+  const auto chunk = checked_mul(usize(spec.layout.chunk_shape.voxels()), size_of(spec.dtype));
+  constexpr std::size_t library = std::size_t{4} << 20;
+  return checked_add(checked_add(checked_mul(usize(piece.voxels()), voxel), 3 * chunk), library);
+}
+
 }  // namespace petavox

@@ -44,6 +44,15 @@ struct ShardSpec {
   std::string dataset = "data";  ///< name inside each shard file
 };
 
+/// The largest box, a multiple of `chunk` and no larger than `limit` (rounded up to chunks), whose voxels
+/// take at most `budget_bytes`; at least one chunk. Grows along x first.
+Extent piece_shape(Extent chunk, Extent limit, std::size_t voxel_bytes, std::size_t budget_bytes);
+
+/// The part of a shard that is held decoded while the shard is written: whole chunks, 64 MiB or one chunk.
+Extent shard_piece(const ShardSpec& spec);
+/// Bytes that writing one shard of the set takes beside what its source needs.
+std::size_t shard_write_bytes(const ShardSpec& spec);
+
 /// What makes a file the shard of a volume: kept in the run's records.
 struct ShardRecord {
   Index shard = 0;             ///< number in spec.layout.shards()

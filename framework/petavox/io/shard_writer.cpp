@@ -17,17 +17,6 @@
 namespace petavox {
 namespace {
 
-// Voxels of the source that are held at a time.
-constexpr std::size_t piece_bytes = std::size_t{64} << 20;
-
-std::size_t voxel_bytes(const ShardSpec& spec) {
-  return checked_mul(size_of(spec.dtype), static_cast<std::size_t>(spec.channels));
-}
-
-Extent pieces_of(const ShardSpec& spec) {
-  return hdf5::piece_shape(spec.layout.chunk_shape, spec.layout.shard_shape, voxel_bytes(spec), piece_bytes);
-}
-
 void check_source(const ShardSpec& spec, const Volume& source) {
   if (source.dtype() != spec.dtype || source.channels() != spec.channels ||
       source.domain() != spec.layout.domain)
@@ -103,13 +92,6 @@ class Encoder {
 
 }  // namespace
 
-std::size_t shard_write_bytes(const ShardSpec& spec) {
-  const Extent piece = pieces_of(spec);
-  const auto chunk = checked_mul(usize(spec.layout.chunk_shape.voxels()), size_of(spec.dtype));
-  constexpr std::size_t library = std::size_t{4} << 20;
-  return checked_add(checked_add(checked_mul(usize(piece.voxels()), voxel_bytes(spec)), 3 * chunk), library);
-}
-
 ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source,
                         const std::filesystem::path& directory, std::uint64_t generation,
                         std::uint64_t attempt) {
@@ -129,7 +111,7 @@ ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source
     hdf5::write_shard_attributes(file.dataset().id(), spec, shard);
   }
   Encoder encoder{spec, shard, core, file};
-  const Tiling pieces{core, pieces_of(spec)};
+  const Tiling pieces{core, shard_piece(spec)};
   for (Index i = 0; i < pieces.count(); ++i) {
     const Array piece = source.read_box(pieces.core(i));
     result.digest += digest_part(piece);

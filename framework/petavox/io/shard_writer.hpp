@@ -20,14 +20,11 @@ struct ShardResult {
 /// Writes shard number `shard` from `source`, which must have the spec's domain, type and channels, and
 /// publishes it in `directory` (which exists) under the name of this attempt, durably. An existing file is
 /// never replaced: if one of that name is there, throws Error{io}. Nothing is left behind on an error. Holds
-/// one layer of chunks in memory at a time (shard_write_bytes()). Throws Error{io}, Error{resource}
+/// shard_write_bytes() at a time. Throws Error{io}, Error{resource}
 /// (retryable where the disk is full), and whatever source.read() throws.
 ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source,
                         const std::filesystem::path& directory, std::uint64_t generation,
                         std::uint64_t attempt);
-
-/// Peak memory of write_shard() beyond the source's own, in bytes.
-std::size_t shard_write_bytes(const ShardSpec& spec);
 
 /// Writes `file`, whose dataset shows all shards as one array to any HDF5 reader (a virtual dataset), with
 /// attributes voxel_size_nm, resolution, axes and offset. `directory` must lie beneath the file's own

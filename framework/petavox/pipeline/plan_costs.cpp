@@ -1,6 +1,7 @@
 // Counts of a plan: what it reads, writes and holds. Sums over blocks are products of sums along the axes, so
 // that a plan of a petavoxel costs no more to print than one of a megavoxel.
 
+#include "petavox/io/shard_layout.hpp"
 #include "petavox/pipeline/plan.hpp"
 
 #include <algorithm>
@@ -95,11 +96,16 @@ std::vector<StepCost> Plan::costs() const {
       const VolumePlan& v = volume(s.reads.front().volume);
       const double width = static_cast<double>(size_of(v.dtype)) * v.channels;
       cost.bytes_written += width * static_cast<double>(v.domain.voxels());
-      // A shard is streamed in layers of chunks; labels are expanded to 8 bytes.
-      const double shard_layer =
-          static_cast<double>(s.chunk_shape.z * std::min(s.tiling.block_shape().y, v.domain.shape().y) *
-                              std::min(s.tiling.block_shape().x, v.domain.shape().x));
-      cost.peak_task_bytes = shard_layer * (bytes_per_voxel(v, v.kind) + 2 * width);
+      ShardSpec spec;
+      spec.layout = make_shard_layout(v.domain, s.tiling.block_shape(), s.chunk_shape, v.dtype);
+      spec.dtype = v.dtype;
+      spec.channels = v.channels;
+      // Beside it a block's local labels, before they are names.
+      cost.peak_task_bytes = static_cast<double>(shard_write_bytes(spec));
+      if (v.kind == PortKind::labels)
+        cost.peak_task_bytes +=
+            bytes_per_voxel(v, v.kind) *
+            largest_read(step(v.voxels_step).tiling, {}, step(v.voxels_step).tiling.domain());
     } else if (s.kind == StepKind::up) {
       cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
     }

@@ -2,6 +2,7 @@
 
 #include "petavox/base/phase.hpp"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace petavox {
@@ -93,43 +94,62 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
   return out;
 }
 
+namespace {
+
+/// Labels as names; voxels of blocks that were skipped stay as they are.
+void fill_labels(const DataAccess& data, const ResultLookup& results, int volume, Array& out) {
+  const auto target = out.view<std::uint64_t>();
+  for_each_label_piece(data, results, volume, out.box(),
+                       [&](const Array& ids, const std::vector<Name>& names) {
+                         std::vector<Name> table(names.size() + 1, 0);
+                         std::copy(names.begin(), names.end(), table.begin() + 1);
+                         const auto source = ids.view<std::uint32_t>();
+                         const Box region = ids.box();
+                         for (Index z = region.begin.z; z < region.end.z; ++z)
+                           for (Index y = region.begin.y; y < region.end.y; ++y) {
+                             const std::uint32_t* from = &source[{z, y, region.begin.x}];
+                             std::uint64_t* to = &target[{z, y, region.begin.x}];
+                             for (Index x = 0; x < region.shape().x; ++x) {
+                               if (from[x] >= table.size()) throw nameless_id(data.plan.volume(volume));
+                               to[x] = table[from[x]];
+                             }
+                           }
+                       });
+}
+
+/// Of a volume that steps make. Expects zeros in `out`.
+void fill_voxels(const DataAccess& data, const ResultLookup& results, int volume, Array& out) {
+  const VolumePlan& v = data.plan.volume(volume);
+  if (v.kind == PortKind::labels) return fill_labels(data, results, volume, out);
+  for_each_piece(voxels_tiling(data, v), out.box(), [&](Index block, const Box& region) {
+    data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
+      reader.read_image(voxels_part(v.voxels_port), out, region);
+    });
+  });
+}
+
+}  // namespace
+
 Array read_voxels(const DataAccess& data, const ResultLookup& results, int volume, const Box& box) {
   const PhaseScope decoding{Phase::decode};
   const VolumePlan& v = data.plan.volume(volume);
   check_box(v, box);
   if (v.input >= 0) return data.inputs.read(v.input, box);
   Array out{v.dtype, box, v.domain, v.channels};
-  if (v.kind == PortKind::labels) {
-    const auto target = out.view<std::uint64_t>();
-    for_each_label_piece(data, results, volume, box, [&](const Array& ids, const std::vector<Name>& names) {
-      std::vector<Name> table(names.size() + 1, 0);
-      std::copy(names.begin(), names.end(), table.begin() + 1);
-      const auto source = ids.view<std::uint32_t>();
-      const Box region = ids.box();
-      for (Index z = region.begin.z; z < region.end.z; ++z)
-        for (Index y = region.begin.y; y < region.end.y; ++y) {
-          const std::uint32_t* from = &source[{z, y, region.begin.x}];
-          std::uint64_t* to = &target[{z, y, region.begin.x}];
-          for (Index x = 0; x < region.shape().x; ++x) {
-            if (from[x] >= table.size()) throw nameless_id(v);
-            to[x] = table[from[x]];
-          }
-        }
-    });
-  } else {
-    for_each_piece(voxels_tiling(data, v), box, [&](Index block, const Box& region) {
-      data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
-        reader.read_image(voxels_part(v.voxels_port), out, region);
-      });
-    });
-  }
+  fill_voxels(data, results, volume, out);
   return out;
 }
 
 void PlanVolume::read(Array& into) const {
-  const Array array = read_voxels(data_, results_, volume_, into.box());
-  copy_box(array, into, into.box());
-  bytes_read_ += array.bytes().size();
+  if (plan().input >= 0) {
+    copy_box(read_voxels(data_, results_, volume_, into.box()), into, into.box());
+  } else {
+    const PhaseScope decoding{Phase::decode};
+    check_box(plan(), into.box());
+    std::ranges::fill(into.bytes(), std::byte{0});
+    fill_voxels(data_, results_, volume_, into);
+  }
+  bytes_read_ += into.bytes().size();
 }
 
 }  // namespace petavox
