@@ -24,11 +24,12 @@ namespace petavox::app {
 namespace {
 
 constexpr const char* footer =
-    "Runs the configuration on a box of whole blocks in the middle of its input, with one thread, in a "
-    "directory that is\n"
-    "removed afterwards, and writes what each step took for a voxel. `plan`, `run` and `simulate` read it "
+    "Runs the configuration on a box of whole blocks in the middle of its input, and on one block alone, "
     "with "
-    "--costs.\n"
+    "one\n"
+    "thread, in a directory that is removed afterwards, and writes what each step took for a voxel. `plan`, "
+    "`run` and\n"
+    "`simulate` read it with --costs.\n"
     "Run it on a machine of the kind that will do the work, with the blocks that you will use.\n"
     "\n"
     "Examples:\n"
@@ -44,12 +45,13 @@ struct Options {
 };
 
 /// Whole blocks round the place `at`.
-Box sample_box(const Options& options, const Plan& plan, Extent block_shape) {
+Box sample_box(const Options& options, const std::vector<Index>& sample, const Plan& plan,
+               Extent block_shape) {
   const Tiling tiling{plan.inputs().front().domain, block_shape};
   Coord low, high;
   for (int axis = 0; axis < 3; ++axis) {
     const auto i = static_cast<std::size_t>(axis);
-    const Index grid = tiling.grid()[axis], count = std::min(grid, options.sample[i]);
+    const Index grid = tiling.grid()[axis], count = std::min(grid, sample[i]);
     low[axis] = std::clamp<Index>(
         std::llround(options.at[i] * static_cast<double>(grid) - static_cast<double>(count) / 2), 0,
         grid - count);
@@ -76,6 +78,11 @@ double disk_bytes_s(const OutputRoot& root) {
   return static_cast<double>(piece * pieces) / seconds;
 }
 
+/// A sample that did not come to its end.
+struct Unfinished {
+  RunReport report;
+};
+
 Costs costs_of(const Pipeline& sample, const RunReport& report) {
   const OutputRoot root = OutputRoot::open(report.output_dir);
   const Plan& plan = sample.plan();
@@ -94,12 +101,15 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
     const StepHistory& step = history.steps[i];
     const auto timed = static_cast<double>(std::max<Index>(1, step.timed));
     const double mean = step.log_sum / timed;
-    costs.steps.push_back({row.name, row.cpu_s / voxels, (row.total_s() - wait) / voxels,
-                           static_cast<double>(row.bytes_read) / voxels,
-                           static_cast<double>(row.bytes_written) / voxels,
-                           static_cast<double>(row.stored_bytes_read) / voxels,
-                           static_cast<double>(row.stored_bytes_written) / voxels,
-                           std::sqrt(std::max(0.0, step.log_squares / timed - mean * mean))});
+    costs.steps.push_back(
+        {row.name,
+         row.cpu_s / voxels,
+         (row.total_s() - wait) / voxels,
+         {static_cast<double>(row.bytes_read) / voxels, static_cast<double>(row.bytes_written) / voxels,
+          static_cast<double>(row.stored_bytes_read) / voxels,
+          static_cast<double>(row.stored_bytes_written) / voxels},
+         {},
+         std::sqrt(std::max(0.0, step.log_squares / timed - mean * mean))});
     tasks += static_cast<double>(row.tasks);
     waiting += wait;
   }
@@ -109,19 +119,14 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
   return costs;
 }
 
-int run(const Options& options) {
-  StageRegistry registry;
-  RunConfig config = load_run_config(options.config, registry);
-  const Pipeline whole{config, registry};
-  const Box box = sample_box(options, whole.plan(), config.block_shape);
-  // Beside the run's own directory: on the disk that it will use.
-  const std::filesystem::path beside = config.output_dir.parent_path();
-  const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
+/// Runs the configuration on the box. Throws Unfinished, and what a run throws.
+Costs measure(RunConfig config, const StageRegistry& registry, const Pipeline& whole, const Box& box,
+              const std::filesystem::path& directory) {
   // Inputs of the same place are cut alike.
   const std::vector<InputInfo>& infos = whole.plan().inputs();
   for (std::size_t i = 0; i < config.inputs.size(); ++i)
     if (infos[i].domain == infos.front().domain) config.inputs[i].box = box;
-  config.output_dir = scratch.path() / "sample";
+  config.output_dir = directory;
   config.keep = KeepMode::final;
   config.threads = 1;
   const Pipeline sample{config, registry};
@@ -130,11 +135,31 @@ int run(const Options& options) {
   RunOptions run_options;
   run_options.profile = true;
   const RunReport report = run_serial(sample.plan(), sample.inputs(), run_options);
-  if (report.exit_code != ExitCode::done) {
-    for (const FailedTask& failure : report.failures) log::error(failure.task + ": " + failure.text);
-    return static_cast<int>(report.exit_code);
+  if (report.exit_code != ExitCode::done) throw Unfinished{report};
+  return costs_of(sample, report);
+}
+
+int run(const Options& options) {
+  StageRegistry registry;
+  const RunConfig config = load_run_config(options.config, registry);
+  const Pipeline whole{config, registry};
+  // Beside the run's own directory: on the disk that it will use.
+  const std::filesystem::path beside = config.output_dir.parent_path();
+  const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
+  const auto edges = [&](const Box& box) { return edge_share(Tiling{box, config.block_shape}.grid()); };
+  const Box box = sample_box(options, options.sample, whole.plan(), config.block_shape);
+  const Box block = sample_box(options, {1, 1, 1}, whole.plan(), config.block_shape);
+  Costs costs;
+  try {
+    costs = measure(config, registry, whole, box, scratch.path() / "sample");
+    if (block.voxels() < box.voxels())
+      separate_edges(costs, edges(box), measure(config, registry, whole, block, scratch.path() / "block"),
+                     edges(block));
+  } catch (const Unfinished& unfinished) {
+    for (const FailedTask& failure : unfinished.report.failures)
+      log::error(failure.task + ": " + failure.text);
+    return static_cast<int>(unfinished.report.exit_code);
   }
-  const Costs costs = costs_of(sample, report);
   const std::string json = costs_to_json(costs);
   const std::filesystem::path out = std::filesystem::absolute(options.out);
   OutputRoot::open(out.parent_path().string()).atomically_replace(out.filename().string(), bytes_of(json));
@@ -142,7 +167,7 @@ int run(const Options& options) {
                            "read B/voxel", "spread");
   for (const StepRate& r : costs.steps)
     std::cout << fmt::format("{:<32} {:>14.3f} {:>14.4f} {:>14.4f} {:>7.2f}x\n", r.name, r.cpu_s * 1e9,
-                             r.stored_written, r.stored_read, std::exp(r.log_sigma));
+                             r.inner.stored_written, r.inner.stored_read, std::exp(r.log_sigma));
   std::cout << fmt::format("overhead a task {}, disk {}/s; written to {}\n",
                            seconds_text(costs.task_overhead_s), bytes_text(costs.disk_bytes_s), options.out);
   return 0;

@@ -1,6 +1,7 @@
 #include "apps/petavox/costs.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 
@@ -24,33 +25,72 @@ const StepRate* find(const Costs& costs, const std::string& step) {
 
 double voxels_of(const StepPlan& step) { return static_cast<double>(step.tiling.domain().voxels()); }
 
-double sane(const Json& json, const char* key) {
+constexpr std::array<std::pair<const char*, double Traffic::*>, 4> traffic_keys{{
+    {"read_bytes", &Traffic::read},
+    {"written_bytes", &Traffic::written},
+    {"stored_read_bytes", &Traffic::stored_read},
+    {"stored_written_bytes", &Traffic::stored_written},
+}};
+
+double finite(const Json& json, const char* key) {
   const auto value = json.at(key).get<double>();
-  if (!std::isfinite(value) || value < 0 || value > 1e18)
+  if (!std::isfinite(value) || std::abs(value) > 1e18)
     throw std::range_error{std::string{key} + " is no cost"};
+  return value;
+}
+
+double sane(const Json& json, const char* key) {
+  const double value = finite(json, key);
+  if (value < 0) throw std::range_error{std::string{key} + " is no cost"};
   return value;
 }
 
 }  // namespace
 
+Traffic StepRate::traffic(double edge_share) const {
+  Traffic sum;
+  for (const auto& [key, member] : traffic_keys)
+    sum.*member = std::max(0.0, inner.*member + edge_share * edge.*member);
+  return sum;
+}
+
+double edge_share(Extent grid) {
+  double sum = 0;
+  for (int axis = 0; axis < 3; ++axis) sum += 1 / static_cast<double>(std::max<Index>(1, grid[axis]));
+  return sum / 3;
+}
+
+void separate_edges(Costs& large, double large_share, const Costs& small, double small_share) {
+  if (small_share <= large_share) return;
+  for (std::size_t i = 0; i < large.steps.size(); ++i) {
+    StepRate& rate = large.steps[i];
+    for (const auto& [key, member] : traffic_keys) {
+      const double with_few = rate.inner.*member, with_many = small.steps[i].inner.*member;
+      // A sample is small: what it does not show is not made up.
+      const double inner = std::clamp(
+          with_few + (with_few - with_many) * large_share / (small_share - large_share), 0.0, 2 * with_few);
+      rate.inner.*member = inner;
+      rate.edge.*member = (with_few - inner) / large_share;
+    }
+  }
+}
+
 std::string costs_to_json(const Costs& costs) {
   Json json;
-  json["petavox_costs"] = 1;
+  json["petavox_costs"] = 2;
   json["host"] = costs.host;
   json["block_shape"] = {costs.block_shape.z, costs.block_shape.y, costs.block_shape.x};
   json["disk_bytes_s"] = std::round(costs.disk_bytes_s);
   json["task_overhead_s"] = costs.task_overhead_s;
   json["start_s"] = costs.start_s;
   json["per_voxel"] = Json::array();
-  for (const StepRate& r : costs.steps)
-    json["per_voxel"].push_back({{"step", r.name},
-                                 {"cpu_s", r.cpu_s},
-                                 {"wall_s", r.wall_s},
-                                 {"read_bytes", r.read},
-                                 {"written_bytes", r.written},
-                                 {"stored_read_bytes", r.stored_read},
-                                 {"stored_written_bytes", r.stored_written},
-                                 {"log_sigma", r.log_sigma}});
+  for (const StepRate& r : costs.steps) {
+    Json row = {{"step", r.name}, {"cpu_s", r.cpu_s}, {"wall_s", r.wall_s}};
+    for (const auto& [key, member] : traffic_keys) row[key] = r.inner.*member;
+    for (const auto& [key, member] : traffic_keys) row["edge"][key] = r.edge.*member;
+    row["log_sigma"] = r.log_sigma;
+    json["per_voxel"].push_back(std::move(row));
+  }
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -66,7 +106,7 @@ Costs read_costs(const std::filesystem::path& file) {
   try {
     if (text.size() > max_file_bytes) throw std::length_error{"it is larger than 16 MiB"};
     const Json json = Json::parse(text);
-    if (json.at("petavox_costs").get<int>() != 1) throw std::range_error{"it is of another version"};
+    if (json.at("petavox_costs").get<int>() != 2) throw std::range_error{"it is of another version"};
     Costs costs;
     costs.host = json.at("host").get<std::string>();
     for (int axis = 0; axis < 3; ++axis)
@@ -74,10 +114,17 @@ Costs read_costs(const std::filesystem::path& file) {
     costs.disk_bytes_s = sane(json, "disk_bytes_s");
     costs.task_overhead_s = sane(json, "task_overhead_s");
     costs.start_s = sane(json, "start_s");
-    for (const Json& r : json.at("per_voxel"))
-      costs.steps.push_back({r.at("step").get<std::string>(), sane(r, "cpu_s"), sane(r, "wall_s"),
-                             sane(r, "read_bytes"), sane(r, "written_bytes"), sane(r, "stored_read_bytes"),
-                             sane(r, "stored_written_bytes"), sane(r, "log_sigma")});
+    for (const Json& r : json.at("per_voxel")) {
+      StepRate& rate = costs.steps.emplace_back();
+      rate.name = r.at("step").get<std::string>();
+      rate.cpu_s = sane(r, "cpu_s");
+      rate.wall_s = sane(r, "wall_s");
+      rate.log_sigma = sane(r, "log_sigma");
+      for (const auto& [key, member] : traffic_keys) {
+        rate.inner.*member = sane(r, key);
+        rate.edge.*member = finite(r.at("edge"), key);
+      }
+    }
     return costs;
   } catch (const std::exception& error) {
     throw Error{ErrorCode::config, fmt::format("{} holds no costs ({}); make it with `petavox calibrate`",
@@ -97,8 +144,9 @@ std::vector<simulate::TaskCost> task_costs(const Plan& plan, const Costs& costs)
     const StepRate none;
     if (rate == nullptr) rate = &none;
     const double share = voxels_of(step) / static_cast<double>(std::max<Index>(1, plan.num_tasks(i)));
+    const Traffic traffic = rate->traffic(edge_share(step.tiling.grid()));
     all.push_back(
-        {rate->wall_s * share, rate->log_sigma, (rate->stored_read + rate->stored_written) * share});
+        {rate->wall_s * share, rate->log_sigma, (traffic.stored_read + traffic.stored_written) * share});
   }
   return all;
 }
@@ -113,8 +161,9 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
     StepEstimate cost;
     if (const StepRate* rate = find(costs, step.name)) {
       const double voxels = voxels_of(step);
-      cost = {rate->cpu_s * voxels,   rate->wall_s * voxels,      rate->read * voxels,
-              rate->written * voxels, rate->stored_read * voxels, rate->stored_written * voxels};
+      const Traffic traffic = rate->traffic(edge_share(step.tiling.grid()));
+      cost = {rate->cpu_s * voxels,     rate->wall_s * voxels,        traffic.read * voxels,
+              traffic.written * voxels, traffic.stored_read * voxels, traffic.stored_written * voxels};
     } else {
       result.missing.push_back(step.name);
     }

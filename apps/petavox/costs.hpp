@@ -12,14 +12,25 @@
 
 namespace petavox::app {
 
+/// Bytes before compression, and as stored.
+struct Traffic {
+  double read = 0, written = 0, stored_read = 0, stored_written = 0;
+};
+
 /// Of a step, for each voxel of its domain.
 struct StepRate {
   std::string name;
-  double cpu_s = 0, wall_s = 0;                ///< of the worker's thread; wall without waiting
-  double read = 0, written = 0;                ///< bytes, before compression
-  double stored_read = 0, stored_written = 0;  ///< … and as stored
-  double log_sigma = 0;                        ///< spread of its tasks' durations, of ln(seconds)
+  double cpu_s = 0, wall_s = 0;  ///< of the worker's thread; wall without waiting
+  Traffic inner;                 ///< in a domain without faces
+  Traffic edge;                  ///< what faces change: so much for each edge_share()
+  double log_sigma = 0;          ///< spread of its tasks' durations, of ln(seconds)
+
+  Traffic traffic(double edge_share) const;
 };
+
+/// How much of a tiling is its faces: blocks there have no neighbours beyond, so that contacts and merges are
+/// missing. The mean over the axes of 1 / blocks along the axis.
+double edge_share(Extent grid);
 
 struct Costs {
   std::string host;
@@ -30,6 +41,9 @@ struct Costs {
   std::vector<StepRate> steps;
 };
 
+/// What two samples of the same place tell about a domain of any size. Expects the same steps in both; the
+/// first has the smaller share of edges, and all else is taken from it.
+void separate_edges(Costs& large, double large_share, const Costs& small, double small_share);
 std::string costs_to_json(const Costs& costs);
 /// Throws Error{config} if the file is not what costs_to_json() makes.
 Costs read_costs(const std::filesystem::path& file);

@@ -2,6 +2,7 @@
 
 #include "petavox/base/units.hpp"
 
+#include "apps/petavox/costs.hpp"
 #include "apps/petavox/launched_process.hpp"
 #include "apps/petavox/metrics.hpp"
 #include "apps/petavox/progress_view.hpp"
@@ -255,6 +256,33 @@ TEST(SlurmScript, HoldsWhatThePlanKnows) {
   EXPECT_THAT(slurm_script(job),
               AllOf(HasSubstr("srun --mpi=pmix --cpus-per-task=2 /usr/bin/petavox run"),
                     HasSubstr("#SBATCH --dependency=afterok:17 --kill-on-invalid-dep=yes\n")));
+}
+
+// ---- costs ----
+
+TEST(Costs, TwoSamplesTellWhatFacesChange) {
+  const auto sample = [](double share) {
+    Costs costs;
+    StepRate& rate = costs.steps.emplace_back();
+    rate.name = "region_graph.region_graph";
+    rate.cpu_s = share;
+    rate.inner = {3, 2 - share, 1 + 0.5 * share, 0};
+    return costs;
+  };
+  EXPECT_DOUBLE_EQ(edge_share({1, 1, 1}), 1);
+  EXPECT_DOUBLE_EQ(edge_share({1, 2, 4}), 1.75 / 3);
+  Costs costs = sample(0.5);
+  separate_edges(costs, 0.5, sample(1), 1);
+  const Traffic whole = costs.steps.front().traffic(0.125);
+  EXPECT_DOUBLE_EQ(whole.read, 3);
+  EXPECT_DOUBLE_EQ(whole.written, 2 - 0.125);
+  EXPECT_DOUBLE_EQ(whole.stored_read, 1 + 0.5 * 0.125);
+  EXPECT_DOUBLE_EQ(whole.stored_written, 0);
+  EXPECT_DOUBLE_EQ(costs.steps.front().cpu_s, 0.5) << "time is that of the larger sample";
+
+  Costs same = sample(0.5);
+  separate_edges(same, 0.5, sample(0.5), 0.5);
+  EXPECT_DOUBLE_EQ(same.steps.front().traffic(1).written, 1.5) << "nothing is told by two of one kind";
 }
 
 }  // namespace
