@@ -14,6 +14,7 @@
 #include "stages/mutex_watershed/mutex_watershed.hpp"
 #include "stages/network/network_stage.hpp"
 #include "stages/normalize/normalize.hpp"
+#include "stages/open_folds/open_folds.hpp"
 #include "stages/place_sections/place_sections.hpp"
 #include "stages/region_graph/region_graph_stage.hpp"
 #include "stages/relabel/relabel.hpp"
@@ -41,6 +42,7 @@ void add_reduction(StageRegistry& registry) {
 void register_stages(StageRegistry& registry) {
   registry.add(stitch_tiles_stage());
   registry.add<Normalize>();
+  registry.add(open_folds_stage());
   registry.add(place_sections_stage());
   registry.add(align_stage());
   registry.add<Downsample>();

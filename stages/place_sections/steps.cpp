@@ -3,6 +3,7 @@
 #include "stages/align/level.hpp"
 #include "stages/align/step_ports.hpp"
 #include "stages/coarse_align/plane.hpp"
+#include "stages/coarse_align/small_section.hpp"
 #include "stages/place_sections/chain.hpp"
 #include "stages/place_sections/course.hpp"
 #include "stages/place_sections/evidence.hpp"
@@ -16,7 +17,7 @@ namespace {
 
 using align::image_port;
 using align::lattice_port;
-using coarse_align::Section;
+using coarse_align::SmallSection;
 
 const DTypeSet grey{DType::u8, DType::u16};
 constexpr double parts = 1048576;  // 2^20
@@ -70,37 +71,13 @@ InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach
   return port;
 }
 
-/// A section of place_small, ready for the search: 8 bits, and where it holds something.
-struct Small {
-  Array image, mask;
-  Small(const BlockInputs& inputs, Index z) {
-    Box box = inputs.readable("place_small");
-    box.begin.z = z;
-    box.end.z = z + 1;
-    const Array both = inputs.image("place_small", box);
-    image = Array{DType::u8, box};
-    mask = Array{DType::u8, box};
-    visit_dtype(both.dtype(), [&]<class T>(std::type_identity<T>) {
-      const auto from = both.view<T>();
-      double low = 1e300, high = -1e300;
-      box.for_each([&](Coord p) {
-        if (from.at(1, p) == T{0}) return;
-        low = std::min(low, static_cast<double>(from.at(0, p)));
-        high = std::max(high, static_cast<double>(from.at(0, p)));
-      });
-      const double stretch = high > low ? 254 / (high - low) : 0;
-      const auto pixels = image.view<std::uint8_t>(), inside = mask.view<std::uint8_t>();
-      box.for_each([&](Coord p) {
-        if (from.at(1, p) == T{0}) return;
-        inside[p] = 1;
-        pixels[p] = static_cast<std::uint8_t>(1.5 + (static_cast<double>(from.at(0, p)) - low) * stretch);
-      });
-    });
-  }
-  Section section() const {
-    return {std::as_const(image).view<std::uint8_t>(), std::as_const(mask).view<std::uint8_t>()};
-  }
-};
+/// Section z of place_small, ready for the search.
+SmallSection small_section(const BlockInputs& inputs, Index z) {
+  Box box = inputs.readable("place_small");
+  box.begin.z = z;
+  box.end.z = z + 1;
+  return SmallSection{inputs.image("place_small", box)};
+}
 
 /// Planes of floats of the search, for each pixel of a section.
 constexpr double bytes_of_search = 48;
@@ -123,7 +100,7 @@ class PairStep : public Stage {
     const Coord pair = inputs.core().begin;
     const Index fixed_z = pair.z - pair.y - 1;
     if (fixed_z < context.domain().begin.z || !wanted(inputs, pair)) return;
-    const Small fixed{inputs, fixed_z}, moving{inputs, pair.z};
+    const SmallSection fixed = small_section(inputs, fixed_z), moving = small_section(inputs, pair.z);
     const coarse_align::Result found =
         coarse_align::align(fixed.section(), moving.section(), settings_->match);
     const auto out = outputs.image(name_).view<std::int64_t>();
@@ -280,7 +257,7 @@ class EvidenceStep final : public Stage {
     const Affine other = coarse_align::load_affine(placements, {fixed_z, 0, 0});
     const Affine up = enlarged(settings_->factor(context.domain()));
     const Affine to_fixed = up.inverse().after(other.after(own.inverse().after(up)));
-    const Small fixed{inputs, fixed_z}, moving{inputs, pair.z};
+    const SmallSection fixed = small_section(inputs, fixed_z), moving = small_section(inputs, pair.z);
     put(evidence_likeness,
         10000 * coarse_align::likeness(fixed.section(), moving.section(), to_fixed, settings_->match));
   }

@@ -1,0 +1,21 @@
+#pragma once
+// A section reduced by stages/align/level.hpp, ready for the search.
+
+#include "petavox/volume/array.hpp"
+
+#include "stages/coarse_align/kernel.hpp"
+
+namespace petavox::coarse_align {
+
+/// 8 bits, the greys that it holds stretched to 1 to 255, and where it holds something.
+struct SmallSection {
+  Array image, mask;
+
+  /// `reduced`: uint8 or uint16, one plane, greys and, not 0, where they are.
+  explicit SmallSection(const Array& reduced);
+  Section section() const {
+    return {std::as_const(image).view<std::uint8_t>(), std::as_const(mask).view<std::uint8_t>()};
+  }
+};
+
+}  // namespace petavox::coarse_align
