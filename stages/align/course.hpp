@@ -7,6 +7,9 @@
 
 #include "petavox/volume/array.hpp"
 
+#include "stages/align/placement.hpp"
+
+#include <optional>
 #include <vector>
 
 namespace petavox::align {
@@ -23,11 +26,36 @@ void limit_steps(std::vector<double>& values, Index sections, Index columns, dou
 std::vector<double> slow_part(std::vector<double> values, Index sections, Index columns, double length,
                               const std::vector<double>& weights);
 
+/// The slow part of the columns together, of the length of which it predicts best (generalised
+/// cross-validation; Craven and Wahba 1979, Numer. Math. 31:377), sudden steps (limit_steps) cut out first;
+/// nothing if it explains no more than the slow part of independent errors does (Fisher's ratio of
+/// variances). Sections of weight 0 do not speak.
+std::optional<std::vector<double>> course_shown(const std::vector<double>& values, Index sections,
+                                                Index columns, double least,
+                                                const std::vector<double>& weights);
+
+/// How sections were turned that have placements. A turn that the field undoes is an error of the placement,
+/// not the course of tissue: what matches say of the turn of a section goes before what placements say.
+/// Angles as in coarse_align::Polar, one for each section of the field; none: nothing is turned.
+struct Turns {
+  Vec2 middle{};               ///< about which, pixels
+  std::vector<double> field;   ///< of what the field does to the section
+  std::vector<double> course;  ///< of the tissue
+};
+
+/// The turn of one section of a field: of the affine transform next to x -> x + D(x) over all its nodes.
+double turn_of_field(View<const std::int32_t> field, Index z, Index spacing);
+
+/// The turns of all sections: `placements` (coarse_align::affine.hpp) and turns of the field (radians), over
+/// all sections of the box. The course is that of their sums, if these show one.
+Turns turns_of(View<const std::int64_t> placements, const std::vector<double>& field, const Box& sections,
+               Vec2 middle, double radius_px);
+
 /// Takes the slow part out of a field (field.hpp; all sections, nodes `spacing` pixels apart): `out`, over a
 /// smaller box, is the field on the canvas on which tissue runs as it did in the sections. `field` must hold
 /// course_reach() nodes more on y and x, clipped to its domain. Of length 0, or with fewer than
 /// enough_for_course sections, `out` is the field.
-void keep_course(const Array& field, Index spacing, double length, Array& out);
+void keep_course(const Array& field, Index spacing, double length, Array& out, const Turns& turns = {});
 
 /// Fewer sections do not tell the slow from the sudden: the slope of a line through n independent errors is
 /// itself wrong by sqrt(12) / n^1.5 of one, at every section.

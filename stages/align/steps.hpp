@@ -32,7 +32,11 @@ std::unique_ptr<Stage> clean_step(SharedSettings settings, int pass);
 std::unique_ptr<Stage> solve_coarse_step(SharedSettings settings, int pass);
 /// matches, shift, field of the pass before -> field, "residual".
 std::unique_ptr<Stage> solve_fine_step(SharedSettings settings, int pass);
-/// The last field -> "displacement": on the canvas on which tissue keeps its course (course.hpp).
+/// The last field -> "turns": of each section (course.hpp), int64 over (section, 0, 0), 2^-32 radians. A task
+/// is a section.
+std::unique_ptr<Stage> turn_step(SharedSettings settings);
+/// The last field, turns, placement -> "displacement": on the canvas on which tissue keeps its course
+/// (course.hpp).
 std::unique_ptr<Stage> course_step(SharedSettings settings);
 /// input, placement, displacement -> "aligned".
 std::unique_ptr<Stage> render_step(SharedSettings settings);

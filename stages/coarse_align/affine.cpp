@@ -1,7 +1,10 @@
 #include "stages/coarse_align/affine.hpp"
 
+#include "stages/coarse_align/plane.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace petavox::coarse_align {
 namespace {
@@ -32,6 +35,14 @@ Affine Affine::after(const Affine& first) const {
   out.y0 = y(first.y0, first.x0);
   out.x0 = x(first.y0, first.x0);
   return out;
+}
+
+Polar polar_of(const Affine& t) {
+  const double c = t.yy + t.xx, s = t.xy - t.yx, length = std::sqrt(c * c + s * s);
+  if (!(length > 0)) return {};
+  const double cosine = c / length, sine = s / length, angle = angle_of(sine, cosine);
+  return {angle > std::numbers::pi ? angle - 2 * std::numbers::pi : angle, t.yy * cosine - t.yx * sine,
+          t.yy * sine + t.yx * cosine, t.xy * sine + t.xx * cosine};
 }
 
 Box column_of(const Box& domain) { return {{domain.begin.z, 0, 0}, {domain.end.z, 1, 1}}; }

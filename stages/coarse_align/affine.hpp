@@ -21,6 +21,13 @@ struct Affine {
   friend bool operator==(const Affine&, const Affine&) = default;
 };
 
+/// A transform with a positive determinant as a rotation [cos -sin; sin cos] by `angle` (-pi to pi) followed
+/// by a symmetric stretch [yy yx; yx xx]. Its shift is left out.
+struct Polar {
+  double angle = 0, yy = 1, yx = 0, xx = 1;
+};
+Polar polar_of(const Affine& transform);
+
 /// A placement takes a canvas pixel to the section's pixel that is shown there. A column of them: domain
 /// {z0..z1, 0..1, 0..1}, int64: yy yx y0 xy xx x0 in units of 2^-32, then 1 for a section whose place was not
 /// found, then the confidence in 1/1024.

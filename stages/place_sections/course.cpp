@@ -5,9 +5,6 @@
 #include "stages/coarse_align/statistics.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <numbers>
 
 namespace petavox::place_sections {
 namespace {
@@ -20,76 +17,20 @@ struct Series {
   double at(Index z, Index c) const { return values[static_cast<std::size_t>(z * columns + c)]; }
 };
 
-/// Degrees of freedom of slow_part() over n sections: the sum of what it leaves of each cosine.
-double freedom(Index n, double length) {
-  double sum = 0;
-  for (Index k = 0; k < n; ++k) {
-    const double s =
-        2 * length *
-        coarse_align::direction_of(std::numbers::pi * static_cast<double>(k) / static_cast<double>(2 * n))
-            .sine;
-    sum += 1 / (1 + s * s * s * s);
+/// The course that a series shows; the median of each column if it shows none.
+void keep_slow_part(Series& series, const std::vector<double>& weights) {
+  constexpr double least_px = 0.05;
+  if (auto course = align::course_shown(series.values, series.sections, series.columns, least_px, weights)) {
+    series.values = std::move(*course);
+    return;
   }
-  return sum;
-}
-
-std::vector<Index> speaking(const std::vector<double>& weights) {
-  std::vector<Index> sections;
-  for (std::size_t z = 0; z < weights.size(); ++z)
-    if (weights[z] > 0) sections.push_back(static_cast<Index>(z));
-  return sections;
-}
-
-/// Sections that do not speak lie between their neighbours that do.
-void bridge(Series& series, const std::vector<Index>& speak) {
-  for (Index z = 0; z < series.sections; ++z) {
-    const auto next = std::ranges::lower_bound(speak, z);
-    const Index high = next == speak.end() ? speak.back() : *next;
-    const Index low = next == speak.begin() ? speak.front() : *(next - 1);
-    if (high == z) continue;
-    const double t = high == low ? 0 : static_cast<double>(z - low) / static_cast<double>(high - low);
-    for (Index c = 0; c < series.columns; ++c)
-      series.at(z, c) = series.at(low, c) + t * (series.at(high, c) - series.at(low, c));
-  }
-}
-
-/// The slow part of the series, of the length that the series themselves ask for; the median of each column
-/// if no length predicts sections from their neighbours clearly better than that.
-Series course_of(const Series& all, const std::vector<double>& weights, double least) {
-  const std::vector<Index> speak = speaking(weights);
-  Series straight{all.sections, all.columns, std::vector<double>(all.values.size())};
-  for (Index c = 0; c < all.columns; ++c) {
+  for (Index c = 0; c < series.columns; ++c) {
     std::vector<double> column;
-    for (const Index z : speak) column.push_back(all.at(z, c));
+    for (Index z = 0; z < series.sections; ++z)
+      if (weights[static_cast<std::size_t>(z)] > 0) column.push_back(series.at(z, c));
     const double middle = coarse_align::median(column);
-    for (Index z = 0; z < all.sections; ++z) straight.at(z, c) = middle;
+    for (Index z = 0; z < series.sections; ++z) series.at(z, c) = middle;
   }
-  Series limited = all;
-  bridge(limited, speak);
-  align::limit_steps(limited.values, limited.sections, limited.columns, least);
-  const auto n = static_cast<double>(speak.size());
-  const auto score = [&](const Series& slow, double degrees) {
-    double sum = 0;
-    for (const Index z : speak)
-      for (Index c = 0; c < all.columns; ++c) {
-        const double d = limited.at(z, c) - slow.at(z, c);
-        sum += d * d;
-      }
-    return sum * n / ((n - degrees) * (n - degrees));
-  };
-  constexpr double clearly = 0.9, shortest = 8;
-  Series best = straight;
-  double least_score = clearly * score(straight, 1);
-  for (double length = shortest; length < 2 * n; length *= std::numbers::sqrt2) {
-    Series slow = all;
-    slow.values = align::slow_part(limited.values, all.sections, all.columns, length, weights);
-    const double s = score(slow, freedom(static_cast<Index>(speak.size()), length));
-    if (s < least_score) {
-      least_score = s;
-      best = std::move(slow);
-    }
-  }
-  return best;
 }
 
 }  // namespace
@@ -100,35 +41,44 @@ void keep_course(std::vector<Placed>& placed, const Box& frame) {
   const double cy = middle(frame.begin.y, frame.end.y), cx = middle(frame.begin.x, frame.end.x);
   const Extent shape = frame.shape();
   const double radius = 0.25 * static_cast<double>(std::max(shape.y, shape.x));
-  Series turns{sections, 4, std::vector<double>(static_cast<std::size_t>(4 * sections))};
-  Series shifts{sections, 2, std::vector<double>(static_cast<std::size_t>(2 * sections))};
+  const auto series = [&](Index columns) {
+    return Series{sections, columns, std::vector<double>(static_cast<std::size_t>(columns * sections))};
+  };
+  // In pixels at the radius. Seen from the section, since what was done to it comes first and the course
+  // last: so a section's own turn mixes neither with its shift nor with its stretch.
+  Series turns = series(1), sizes = series(1), strains = series(2), shifts = series(2);
   std::vector<double> weights;
   for (Index z = 0; z < sections; ++z) {
     const Placed& p = placed[static_cast<std::size_t>(z)];
-    const Affine& t = p.from_canvas;
-    const std::array<double, 4> off{t.yy - 1, t.yx, t.xy, t.xx - 1};
-    double most = 0;
-    for (Index c = 0; c < 4; ++c) {
-      turns.at(z, c) = radius * off[static_cast<std::size_t>(c)];
-      most = std::max(most, std::abs(off[static_cast<std::size_t>(c)]));
-    }
-    shifts.at(z, 0) = t.y(cy, cx) - cy;
-    shifts.at(z, 1) = t.x(cy, cx) - cx;
-    weights.push_back(p.found && most < 0.75 ? 1 : 0);
+    const double determinant = p.from_canvas.determinant();
+    const Affine to_canvas = determinant == 0 ? Affine{} : p.from_canvas.inverse();
+    const bool speaks = p.found && determinant > 0 && to_canvas.yy + to_canvas.xx > 0;
+    weights.push_back(speaks ? 1 : 0);
+    if (!speaks) continue;
+    const coarse_align::Polar polar = coarse_align::polar_of(to_canvas);
+    turns.at(z, 0) = radius * polar.angle;
+    sizes.at(z, 0) = radius * (0.5 * (polar.yy + polar.xx) - 1);
+    strains.at(z, 0) = radius * 0.5 * (polar.yy - polar.xx);
+    strains.at(z, 1) = radius * polar.yx;
+    shifts.at(z, 0) = to_canvas.y(cy, cx) - cy;
+    shifts.at(z, 1) = to_canvas.x(cy, cx) - cx;
   }
   if (std::ranges::count(weights, 1.0) < align::enough_for_course) return;
-  constexpr double least_px = 0.05;
-  const Series turn = course_of(turns, weights, least_px), shift = course_of(shifts, weights, least_px);
+  for (Series* s : {&turns, &sizes, &strains, &shifts}) keep_slow_part(*s, weights);
   for (Index z = 0; z < sections; ++z) {
-    Affine course;
-    course.yy = 1 + turn.at(z, 0) / radius;
-    course.yx = turn.at(z, 1) / radius;
-    course.xy = turn.at(z, 2) / radius;
-    course.xx = 1 + turn.at(z, 3) / radius;
-    course.y0 = cy + shift.at(z, 0) - (course.yy * cy + course.yx * cx);
-    course.x0 = cx + shift.at(z, 1) - (course.xy * cy + course.xx * cx);
+    const auto [sine, cosine] = coarse_align::direction_of(turns.at(z, 0) / radius);
+    const double size = 1 + sizes.at(z, 0) / radius;
+    const double yy = size + strains.at(z, 0) / radius, xx = size - strains.at(z, 0) / radius;
+    const double yx = strains.at(z, 1) / radius;
+    Affine course;  // from the canvas on which the course is kept to the straight one
+    course.yy = yy * cosine + yx * sine;
+    course.yx = yx * cosine - yy * sine;
+    course.xy = yx * cosine + xx * sine;
+    course.xx = xx * cosine - yx * sine;
+    course.y0 = cy + shifts.at(z, 0) - (course.yy * cy + course.yx * cx);
+    course.x0 = cx + shifts.at(z, 1) - (course.xy * cy + course.xx * cx);
     Affine& t = placed[static_cast<std::size_t>(z)].from_canvas;
-    if (course.determinant() > 0.25) t = t.after(course.inverse());
+    if (course.determinant() > 0.25) t = t.after(course);
   }
 }
 

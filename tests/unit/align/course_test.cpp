@@ -89,6 +89,46 @@ TEST(Course, DoesNotDependOnTheCutting) {
     core.for_each([&](Coord p) { ASSERT_EQ(found.at(c, p), whole.view<std::int32_t>().at(c, p)); });
 }
 
+TEST(Course, ATurnThatTheFieldUndoesIsAnErrorOfThePlacement) {
+  // Placements turn the sections at random, and drift by a tenth of a radian besides; matching undoes the
+  // drift.
+  const Box box = Box::from({0, 0, 0}, {60, 21, 21});
+  constexpr Index spacing = 16;
+  const Vec2 middle{node_centre(10, spacing), node_centre(10, spacing)};
+  Array placements{DType::i64, coarse_align::column_of(box), coarse_align::placement_channels};
+  Array straight{DType::i32, box, 2};
+  const auto field = straight.view<std::int32_t>();
+  std::vector<double> of_field;
+  const auto drift = [](Index z) { return 0.1 * std::sin(0.1 * static_cast<double>(z)); };
+  for (Index z = 0; z < 60; ++z) {
+    const double a = 0.5 * noise(z) + drift(z);
+    Placement p;
+    p.yy = p.xx = std::cos(a);
+    p.xy = std::sin(a);
+    p.yx = -p.xy;
+    coarse_align::store_affine(placements.view<std::int64_t>(), {z, 0, 0}, p);
+    const double c = std::cos(drift(z)), s = -std::sin(drift(z));
+    Box::from({z, 0, 0}, {1, 21, 21}).for_each([&](Coord n) {
+      const Vec2 r = Vec2{node_centre(n.y, spacing), node_centre(n.x, spacing)} - middle;
+      field.at(0, n) = to_units(c * r.y - s * r.x - r.y);
+      field.at(1, n) = to_units(s * r.y + c * r.x - r.x);
+    });
+    of_field.push_back(turn_of_field(std::as_const(straight).view<std::int32_t>(), z, spacing));
+    EXPECT_NEAR(of_field.back(), -drift(z), 1e-4);
+  }
+  const Turns turns =
+      turns_of(std::as_const(placements).view<std::int64_t>(), of_field, box, middle, 0.25 * 21 * spacing);
+  Array out{DType::i32, box, 2};
+  keep_course(straight, spacing, 8, out, turns);
+  const auto kept = out.view<std::int32_t>();
+  for (Index z = 0; z < 60; ++z)  // what matching found stays
+    for (const Coord n : {Coord{z, 3, 3}, Coord{z, 3, 17}, Coord{z, 17, 10}})
+      for (int c = 0; c < 2; ++c) EXPECT_NEAR(kept.at(c, n), field.at(c, n), 0.1 * field_units_per_px) << z;
+  // Without placements it is a course, and given back.
+  keep_course(straight, spacing, 8, out);
+  EXPECT_GT(std::abs(kept.at(0, {16, 3, 3}) - field.at(0, {16, 3, 3})), 5 * field_units_per_px);
+}
+
 TEST(Course, ShortStacksAndLengthZeroStayStraight) {
   const Stack stack;
   Array out{DType::i32, stack.box, 2};

@@ -4,6 +4,7 @@
 #include "petavox/testing/stage_kit.hpp"
 
 #include "stages/align/align.hpp"
+#include "stages/align/placement.hpp"
 
 #include "unit/align/texture.hpp"
 
@@ -72,6 +73,30 @@ TEST(AlignStage, IsDecompositionInvariant) {
   options.params = small;
   options.inputs = [](std::uint64_t) { return stack(Box::from({3, -7, 5}, {4, 50, 61})); };
   options.block_shapes = {{2, 16, 24}, {1, 50, 61}, {4, 7, 64}};
+  EXPECT_TRUE(testing::check_stage_type(align_stage(), options));
+}
+
+/// Sections that tell the course of tissue, turned by their placements: all steps have something to do.
+TEST(AlignStage, IsDecompositionInvariantWithACourse) {
+  constexpr Index sections = 34;
+  testing::KitOptions options;
+  options.params = {{"levels", "[1]"},   {"patch", "16"}, {"radius", "4"}, {"spacing", "8"},
+                    {"coarsening", "2"}, {"sweeps", "1"}, {"course", "4"}};
+  options.inputs = [](std::uint64_t) {
+    const Box domain = Box::from({2, -3, 4}, {sections, 30, 37});
+    MemoryValues inputs = stack(domain);
+    Array placement{DType::i64, coarse_align::column_of(domain), coarse_align::placement_channels};
+    for (Index z = domain.begin.z; z < domain.end.z; ++z) {
+      Placement p;
+      p.yx = 0.01 * static_cast<double>(z % 5 - 2) + 0.002 * static_cast<double>(z);
+      p.xy = -p.yx;
+      coarse_align::store_affine(placement.view<std::int64_t>(), {z, 0, 0}, p);
+    }
+    inputs.emplace("placement", MemoryValue::image(std::move(placement)));
+    return inputs;
+  };
+  options.block_shapes = {{5, 12, 37}, {34, 8, 16}};
+  options.guillotine_rounds = 1;
   EXPECT_TRUE(testing::check_stage_type(align_stage(), options));
 }
 

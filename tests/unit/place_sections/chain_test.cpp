@@ -106,6 +106,37 @@ TEST(Course, ASectionTurnedRoundDoesNotSpeak) {
   EXPECT_LT(apart(placed[9].from_canvas, turned(3.14159265, 199 + 4.5, 199)), 0.01);
 }
 
+TEST(Course, TurnsOfSectionsNeitherHideTheCourseNorMakeOne) {
+  // Each section turned by up to 40 degrees about its middle, larger or smaller and a little shifted, while
+  // matched tissue runs obliquely and widens slowly.
+  constexpr Index sections = 80;
+  constexpr double middle = 99.5;
+  std::vector<Placed> placed(sections);
+  std::vector<Affine> own(sections);
+  for (Index z = 0; z < sections; ++z) {
+    const auto i = static_cast<std::size_t>(z);
+    Affine t = turned(0.7 * noise(z), 0, 0);
+    const double size = 1 + 0.04 * noise(z + 300);
+    for (double* v : {&t.yy, &t.yx, &t.xy, &t.xx}) *v *= size;
+    t.y0 = middle - (t.yy + t.yx) * middle + 3 * noise(z + 777);
+    t.x0 = middle - (t.xy + t.xx) * middle + 3 * noise(z + 555);
+    own[i] = t;
+    Affine course;
+    course.yy = 1 + 0.001 * static_cast<double>(z - 40);
+    course.y0 = 0.4 * static_cast<double>(z);
+    course.x0 = 8 * std::sin(static_cast<double>(z) / 15);
+    placed[i] = {t.after(course), true, 1};
+  }
+  keep_course(placed, frame);
+  // What is left, seen from the section, is the same for all.
+  const auto left = [&](std::size_t z) { return own[z].inverse().after(placed[z].from_canvas); };
+  double most = 0;
+  for (std::size_t z = 5; z + 5 < placed.size(); ++z) most = std::max(most, apart(left(z), left(40)));
+  EXPECT_LT(most, 4);  // of some 40 pixels of course
+  const auto turn = [](const Affine& t) { return std::atan2(t.xy - t.yx, t.yy + t.xx); };
+  for (std::size_t z = 0; z < placed.size(); ++z) EXPECT_NEAR(turn(left(z)), turn(left(40)), 0.02) << z;
+}
+
 /// Sections of which those that are near in truth are alike; `truth[z]` is the true place of section z.
 LikenessTable alike(const std::vector<Index>& truth, Index reach) {
   LikenessTable table(truth.size(), std::vector<double>(static_cast<std::size_t>(reach), -1));
