@@ -212,11 +212,15 @@ bool can_decode(const std::vector<FilterStep>& filters) {
 
 bool decode_chunk(const std::vector<FilterStep>& filters, unsigned mask, std::span<const std::byte> stored,
                   std::size_t type_size, std::span<std::byte> out) {
+  const auto skipped = [&](std::size_t i) { return i < 32 && (mask >> i & 1U) != 0; };
+  std::size_t last = 0;  // the filter that is undone last
+  while (last < filters.size() && skipped(last)) ++last;
   Bytes current;
   std::span<const std::byte> now = stored;
-  for (std::size_t i = filters.size(); i-- > 0;) {
-    if (i < 32 && (mask >> i & 1U) != 0) continue;
-    Bytes next(out.size());
+  for (std::size_t i = filters.size(); i-- > last;) {
+    if (skipped(i)) continue;
+    Bytes scratch(i == last ? 0 : out.size());
+    const std::span<std::byte> next = i == last ? out : std::span{scratch};
     if (filters[i].id == H5Z_FILTER_SHUFFLE) {
       if (now.size() != out.size()) return false;
       const std::size_t size = filters[i].values.empty() ? type_size : filters[i].values[0];
@@ -228,7 +232,8 @@ bool decode_chunk(const std::vector<FilterStep>& filters, unsigned mask, std::sp
       PETAVOX_ASSERT(filters[i].id == blosc_filter);
       if (!unblosc_bytes(now, next)) return false;
     }
-    current = std::move(next);
+    if (i == last) return true;
+    current = std::move(scratch);
     now = current;
   }
   if (now.size() != out.size()) return false;

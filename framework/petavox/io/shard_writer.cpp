@@ -8,6 +8,7 @@
 #include "petavox/io/hdf5_filters.hpp"
 #include "petavox/io/hdf5_petavox.hpp"
 #include "petavox/io/hdf5_shard_file.hpp"
+#include "petavox/volume/huge_pages.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -113,7 +114,9 @@ ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source
   Encoder encoder{spec, shard, core, file};
   const Tiling pieces{core, shard_piece(spec)};
   for (Index i = 0; i < pieces.count(); ++i) {
-    const Array piece = source.read_box(pieces.core(i));
+    Array piece{spec.dtype, pieces.core(i), source.domain(), spec.channels};
+    prefer_huge_pages(piece.bytes());
+    source.read(piece);
     result.digest += digest_part(piece);
     encoder.store(piece);
   }

@@ -1,7 +1,10 @@
 #include "petavox/volume/digest.hpp"
 
 #include "petavox/base/bytes.hpp"
+#include "petavox/volume/digest_row.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace petavox {
@@ -27,20 +30,28 @@ DigestSum digest_part(const Array& array, const Box& box) {
   const auto voxels = static_cast<std::uint64_t>(domain.voxels());
   visit_dtype(array.dtype(), [&]<class T>(std::type_identity<T>) {
     const auto view = array.view<T>();
+    constexpr std::size_t stretch = 512;
+    std::array<std::uint64_t, stretch> bits;
+    const std::size_t size = usize(box.shape().x);
     for (int c = 0; c < array.channels(); ++c)
       for (Index z = box.begin.z; z < box.end.z; ++z)
         for (Index y = box.begin.y; y < box.end.y; ++y) {
           const T* row = &view.at(c, {z, y, box.begin.x});
           const std::uint64_t first = static_cast<std::uint64_t>(c) * voxels +
                                       static_cast<std::uint64_t>(domain.raster({z, y, box.begin.x}));
-          std::uint64_t a = 0, b = 0;
-          for (Index i = 0; i < box.shape().x; ++i) {
-            const std::uint64_t key = (first + static_cast<std::uint64_t>(i) + 1) * 0x9e3779b97f4a7c15ULL;
-            const std::uint64_t h = mix64(key ^ mix64(canonical_bits(row[i]) + 0x632be59bd9b4e019ULL));
-            a += h;
-            b += h * h + (h >> 32);
+          std::uint64_t sums[2] = {0, 0};
+          for (std::size_t done = 0; done < size; done += stretch) {
+            const std::size_t n = std::min(stretch, size - done);
+            const std::uint64_t* values = nullptr;
+            if constexpr (std::is_same_v<T, std::uint64_t>) {
+              values = row + done;
+            } else {
+              for (std::size_t i = 0; i < n; ++i) bits[i] = canonical_bits(row[done + i]);
+              values = bits.data();
+            }
+            detail::add_digest_row(values, n, first + done, sums);
           }
-          sum += {a, b};
+          sum += {sums[0], sums[1]};
         }
   });
   return sum;

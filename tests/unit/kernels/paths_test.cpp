@@ -3,6 +3,7 @@
 #include "petavox/base/error.hpp"
 #include "petavox/testing/random_inputs.hpp"
 #include "petavox/volume/bit_rows.hpp"
+#include "petavox/volume/digest.hpp"
 
 #include "unit/kernels/every_path.hpp"
 
@@ -94,6 +95,33 @@ TYPED_TEST(BitRows, AreWhatTheyAreCalledOnEveryPath) {
         for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(best[i], std::max(a[i], b[i])) << path;
       }
     });
+  }
+}
+
+TEST(Digest, IsThatOfItsDefinitionOnEveryPath) {
+  for (const Index width : {1, 7, 8, 63, 511, 512, 513, 1100}) {
+    const Box domain = Box::from({-3, 5, 11}, {3, 4, width + 2});
+    const Box box = Box::from({-2, 5, 12}, {2, 3, width});
+    for (const DType type : {DType::u8, DType::u16, DType::u32, DType::u64}) {
+      Array array{type, box, domain, 2};
+      Random random{static_cast<std::uint64_t>(width)};
+      for (std::byte& byte : array.bytes()) byte = static_cast<std::byte>(random.below(256));
+      DigestSum expected;
+      visit_dtype(type, [&]<class T>(std::type_identity<T>) {
+        const auto view = std::as_const(array).view<T>();
+        for (int c = 0; c < 2; ++c)
+          box.for_each([&](Coord p) {
+            const auto index = static_cast<std::uint64_t>(c * domain.voxels() + domain.raster(p));
+            const std::uint64_t value =
+                mix64(static_cast<std::uint64_t>(view.at(c, p)) + 0x632be59bd9b4e019ULL);
+            const std::uint64_t h = mix64((index + 1) * 0x9e3779b97f4a7c15ULL ^ value);
+            expected += {h, h * h + (h >> 32)};
+          });
+      });
+      on_every_path([&](const std::string& path) {
+        EXPECT_EQ(digest_part(array), expected) << path << ", rows of " << width;
+      });
+    }
   }
 }
 
