@@ -23,6 +23,7 @@
 #include "stages/size_merge/size_merge_stage.hpp"
 #include "stages/stitch/stitch.hpp"
 #include "stages/tiles/stitch_tiles.hpp"
+#include "stages/upsample/upsample.hpp"
 #include "stages/watershed/watershed.hpp"
 
 namespace petavox {
@@ -46,6 +47,7 @@ void register_stages(StageRegistry& registry) {
   registry.add(place_sections_stage());
   registry.add(align_stage());
   registry.add<Downsample>();
+  registry.add<Upsample>();
   registry.add<Distance>();
   registry.add<Boundary>();
   registry.add<NetworkStage>();

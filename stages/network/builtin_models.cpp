@@ -14,14 +14,16 @@
   extern "C" const std::byte petavox_model_##name[], petavox_model_##name##_end[]
 
 PETAVOX_EMBED(fibsem);
+PETAVOX_EMBED(serial);
 
 namespace petavox::network {
 
-std::vector<std::string> builtin_models() { return {"fibsem"}; }
+std::vector<std::string> builtin_models() { return {"fibsem", "serial"}; }
 
 std::span<const std::byte> builtin_model(const std::string& name) {
-  PETAVOX_ASSERT(name == "fibsem");
-  return {petavox_model_fibsem, petavox_model_fibsem_end};
+  if (name == "fibsem") return {petavox_model_fibsem, petavox_model_fibsem_end};
+  PETAVOX_ASSERT(name == "serial");
+  return {petavox_model_serial, petavox_model_serial_end};
 }
 
 }  // namespace petavox::network

@@ -32,4 +32,13 @@ for config in "$SOURCE"/configs/stages/*.yaml; do
   expect 0 "$PETAVOX" run "$config" --out "$WORK/again_$name" --loopback 2 --set blocks.shape=[11,37,64]
   same "$(digest)" "$whole" "$name with other blocks"
 done
+# Serial sections from raw to segments at the resolution of the input, by the network that comes with petavox. Small
+# windows, because a whole one is computed however little of it the volume fills.
+config=$SOURCE/configs/segment_serial.yaml
+windows=(--set stages.network.window=[16,64,64] --set stages.network.margin=[2,16,16])
+expect 0 "$PETAVOX" run "$config" --out "$WORK/serial" "${windows[@]}"
+whole=$(digest)
+expect 0 "$PETAVOX" run "$config" --out "$WORK/serial_again" "${windows[@]}" --loopback 2 --set blocks.shape=[7,100,64]
+same "$(digest)" "$whole" "segment_serial with other blocks"
+expect 0 "$PETAVOX" info "$WORK/serial:segments"
 finish
