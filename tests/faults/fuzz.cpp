@@ -4,6 +4,8 @@
 //
 //   fuzz TARGET|all SEED SECONDS CORPUS [--only N]   CORPUS: directory with good inputs, named
 //   TARGET-anything
+// `all` leaves out hdf5: HDF5 1.10 itself overruns its heap on one damaged header in some five thousand
+// (docs/reliability.md).
 //
 // Prints a line for each target: inputs tried, accepted, refused. A crash or an input that takes longer than
 // 2 s names its number N on standard error, for --only. Build with the preset asan to see every misstep.
@@ -12,6 +14,7 @@
 #include "petavox/io/bundle.hpp"
 #include "petavox/io/bundle_directory.hpp"
 #include "petavox/io/codec.hpp"
+#include "petavox/io/hdf5_volume.hpp"
 #include "petavox/io/integer_columns.hpp"
 #include "petavox/io/journal_format.hpp"
 #include "petavox/io/manifest.hpp"
@@ -241,6 +244,17 @@ std::span<const std::byte> bytes_in(const std::vector<std::uint64_t>& numbers) {
   return std::as_bytes(std::span{numbers});
 }
 
+// Files of several writers and of petavox' shards: everything that opening tells, and the voxels of what is
+// small.
+void feed_hdf5(const Bytes& bytes) {
+  write_file("damaged.h5", bytes);
+  const std::string file = scratch() + "/damaged.h5";
+  (void)list_hdf5_datasets(file);
+  const auto volume = open_hdf5_volume(file, "data");
+  if (volume->domain().voxels() > 1'000'000) throw Error{ErrorCode::resource, "large"};
+  (void)volume->read_box(volume->domain());
+}
+
 std::map<std::string, Target> targets() {
   std::map<std::string, Target> all;
   all["config"] = {[](const Bytes& bytes) {
@@ -292,6 +306,7 @@ std::map<std::string, Target> targets() {
                       detail::unpack_column(bytes, 8, {}, into);
                     },
                     {detail::pack_column(bytes_in(numbers), 8, {})}};
+  all["hdf5"] = {feed_hdf5, {}};
   all["model"] = {[](const Bytes& bytes) { (void)network::parse_model(bytes, "model.pvm"); }, {}};
   return all;
 }
@@ -348,7 +363,7 @@ int main(int argc, char** argv) {
   const std::uint64_t only = argc == 7 ? std::strtoull(argv[6], nullptr, 10) : 0;
   bool good = true, found = false;
   for (auto& [name, target] : petavox::targets())
-    if (wanted == "all" || wanted == name) {
+    if (wanted == name || (wanted == "all" && name != "hdf5")) {
       found = true;
       good = petavox::fuzz(name, target, std::strtoull(argv[2], nullptr, 10), std::atof(argv[3]), argv[4],
                            only) &&

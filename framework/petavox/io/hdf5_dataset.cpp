@@ -174,7 +174,12 @@ void read_chunks(Dataset& d, hid_t creation, const std::string& name, const Hdf5
 
 void read_filters(Dataset& d, hid_t creation, const std::string& name) {
   d.filters = filters_of(creation);
-  d.direct = d.direct && d.chunk && can_decode(d.filters);
+  if (d.chunk && can_decode(d.filters)) {
+    const Handle type =
+        own(H5Dget_type(d.dataset.id()), H5Tclose, "cannot read the type of " + name, damaged);
+    d.decodable_voxel_bytes = H5Tget_size(type.id());
+  }
+  d.direct = d.direct && d.decodable_voxel_bytes > 0;
   for (const FilterStep& step : d.filters) {
     d.info.filters.push_back(step.text);
     if (H5Zfilter_avail(step.id) <= 0)

@@ -32,7 +32,9 @@ struct Dataset {
   int rank = 3;
   Shape4 shape{};
   std::optional<Shape4> chunk;
-  std::size_t chunk_bytes = 0;
+  std::size_t chunk_bytes = 0;  ///< in memory
+  /// Size of a voxel in the file where chunks can be decoded outside the library; else 0.
+  std::size_t decodable_voxel_bytes = 0;
   std::vector<FilterStep> filters;
   /// Chunks can be decoded outside the library: known filters, and voxels stored as they are in memory.
   bool direct = false;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include <zlib.h>
 
@@ -111,6 +112,35 @@ bool unblosc_bytes(std::span<const std::byte> stored, std::span<std::byte> out) 
   }
 }
 
+// The library's checksum behind a chunk, over big-endian words of two bytes (H5_checksum_fletcher32; format
+// specification, "Fletcher32 filter").
+std::uint32_t fletcher32(std::span<const std::byte> bytes) {
+  std::uint32_t low = 0, high = 0;
+  const auto fold = [](std::uint32_t sum) { return (sum & 0xffffU) + (sum >> 16); };
+  std::size_t in_a_row = 0;
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    low += static_cast<std::uint32_t>(bytes[i]) << 8;
+    if (i + 1 < bytes.size()) low += static_cast<std::uint32_t>(bytes[i + 1]);
+    high += low;
+    if (++in_a_row == 360) {  // before the sums of 32 bits could overflow
+      low = fold(low);
+      high = fold(high);
+      in_a_row = 0;
+    }
+  }
+  return fold(fold(high)) << 16 | fold(fold(low));
+}
+
+// Without the checksum; nothing if it does not fit.
+std::optional<std::span<const std::byte>> without_fletcher32(std::span<const std::byte> stored) {
+  std::uint32_t there = 0;
+  if (stored.size() < sizeof there) return std::nullopt;
+  const auto data = stored.first(stored.size() - sizeof there);
+  std::memcpy(&there, stored.data() + data.size(), sizeof there);
+  if (there != fletcher32(data)) return std::nullopt;
+  return data;
+}
+
 bool is_compressor(H5Z_filter_t id) { return id == H5Z_FILTER_DEFLATE || id == blosc_filter; }
 
 std::string describe(H5Z_filter_t id, const std::vector<unsigned>& values, const char* name) {
@@ -204,7 +234,10 @@ std::vector<FilterStep> filters_of(hid_t creation) {
 }
 
 bool can_decode(const std::vector<FilterStep>& filters) {
-  const auto known = [](const FilterStep& f) { return is_compressor(f.id) || f.id == H5Z_FILTER_SHUFFLE; };
+  const auto known = [&](const FilterStep& f) {
+    return is_compressor(f.id) || f.id == H5Z_FILTER_SHUFFLE ||
+           (f.id == H5Z_FILTER_FLETCHER32 && &f == &filters.back());
+  };
   const auto compressors =
       std::count_if(filters.begin(), filters.end(), [](const FilterStep& f) { return is_compressor(f.id); });
   return compressors <= 1 && std::all_of(filters.begin(), filters.end(), known);
@@ -219,6 +252,12 @@ bool decode_chunk(const std::vector<FilterStep>& filters, unsigned mask, std::sp
   std::span<const std::byte> now = stored;
   for (std::size_t i = filters.size(); i-- > last;) {
     if (skipped(i)) continue;
+    if (filters[i].id == H5Z_FILTER_FLETCHER32) {
+      const auto data = without_fletcher32(now);
+      if (!data) return false;
+      now = *data;
+      continue;
+    }
     Bytes scratch(i == last ? 0 : out.size());
     const std::span<std::byte> next = i == last ? out : std::span{scratch};
     if (filters[i].id == H5Z_FILTER_SHUFFLE) {

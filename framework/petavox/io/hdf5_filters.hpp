@@ -1,7 +1,7 @@
 #pragma once
-// The filters of HDF5 chunks, applied outside the library and its lock: blosc, gzip (deflate) and byte
-// shuffle. Internal to petavox/io and petavox/export. encode/decode functions are stateless and may run in
-// any thread; those that take an identifier need a Lock.
+// The filters of HDF5 chunks, applied outside the library and its lock: blosc, gzip (deflate), byte
+// shuffle and, for reading, fletcher32. Internal to petavox/io and petavox/export. encode/decode functions
+// are stateless and may run in any thread; those that take an identifier need a Lock.
 
 #include "petavox/base/bytes.hpp"
 #include "petavox/io/hdf5_codec.hpp"
@@ -32,7 +32,8 @@ struct FilterStep {
 /// The pipeline of a dataset-creation list, first filter first.
 std::vector<FilterStep> filters_of(hid_t creation);
 
-/// Whether decode_chunk() knows these filters: any order of shuffle and at most one of gzip and blosc.
+/// Whether decode_chunk() knows these filters: any order of shuffle and at most one of gzip and blosc, with
+/// fletcher32 after them.
 bool can_decode(const std::vector<FilterStep>& filters);
 
 /// Decodes a stored chunk into `out`, the chunk's full size. Bit i of `mask` set: filter i was not applied.

@@ -1,5 +1,6 @@
 #include "petavox/io/hdf5_volume.hpp"
 
+#include "petavox/base/checked.hpp"
 #include "petavox/base/phase.hpp"
 #include "petavox/io/chunk_cache.hpp"
 #include "petavox/io/chunk_copy.hpp"
@@ -36,10 +37,9 @@ class PlainVolume final : public Hdf5Volume {
   void read(Array& into) const override {
     check_read(into, dtype(), channels(), domain(), name_);
     if (into.box().empty()) return;
-    if (d_.direct)
-      read_chunks(into);
-    else
-      read_through_library(into);
+    if (d_.direct) return read_chunks(into);
+    if (d_.decodable_voxel_bytes > 0) check_chunks(into.box());
+    read_through_library(into);
   }
 
  private:
@@ -69,6 +69,28 @@ class PlainVolume final : public Hdf5Volume {
       });
   }
 
+  Error damaged_chunk(Coord begin, const Box& what) const {
+    return {ErrorCode::io, "cannot decompress the chunk at " + to_string(begin) + " of " + name_ +
+                               " for box " + to_string(what) +
+                               " (its bytes are damaged); get a fresh copy of the file"};
+  }
+
+  // The library reads beyond the end of a chunk that is shorter than its header says.
+  void check_chunks(const Box& box) const {
+    const PhaseScope decoding{Phase::decode};
+    const hdf5::Shape4 shape = *d_.chunk;
+    const Extent chunk{shape[1], shape[2], shape[3]};
+    Bytes decoded(checked_mul(usize(checked_mul(chunk.voxels(), shape[0])), d_.decodable_voxel_bytes));
+    for (Index group = 0; group < ceil_div(channels(), shape[0]); ++group)
+      Tiling{domain(), chunk}.touching(box).for_each([&](Coord position) {
+        const Coord begin{position.z * chunk.z, position.y * chunk.y, position.x * chunk.x};
+        unsigned mask = 0;
+        const auto stored = fetch(group, begin, box, mask);
+        if (stored && !hdf5::decode_chunk(d_.filters, mask, *stored, d_.decodable_voxel_bytes, decoded))
+          throw damaged_chunk(begin, box);
+      });
+  }
+
   // The decoded chunk; null for one that was never written.
   std::shared_ptr<const Bytes> load(Index group, Index chunk, Coord begin, const Box& what) const {
     ChunkKey key;
@@ -80,9 +102,7 @@ class PlainVolume final : public Hdf5Volume {
     if (!stored) return nullptr;
     auto out = std::make_shared<Bytes>(d_.chunk_bytes);
     if (!hdf5::decode_chunk(d_.filters, mask, *stored, size_of(dtype()), *out))
-      throw Error{ErrorCode::io, "cannot decompress the chunk at " + to_string(begin) + " of " + name_ +
-                                     " for box " + to_string(what) +
-                                     " (its bytes are damaged); get a fresh copy of the file"};
+      throw damaged_chunk(begin, what);
     cache_.insert(key, out);
     return out;
   }

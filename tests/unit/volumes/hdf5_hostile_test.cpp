@@ -151,6 +151,11 @@ TEST_F(Hdf5HostileTest, damaged_chunks_are_errors) {
   EXPECT_EQ(error->code(), ErrorCode::io) << error->what();
 }
 
+TEST_F(Hdf5HostileTest, chunks_that_hold_less_than_they_should_are_errors) {
+  EXPECT_ERROR(read("short_chunks.h5"), ErrorCode::io, "its bytes are damaged");
+  EXPECT_ERROR(read("short_chunks.h5", "sums"), ErrorCode::io, "its bytes are damaged");
+}
+
 TEST_F(Hdf5HostileTest, survives_flipped_bytes) {
   const Scratch scratch;
   std::mt19937 random{7};

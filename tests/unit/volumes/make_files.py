@@ -6,6 +6,7 @@ make_files.py check FILE DATASET DTYPE C Z Y X [tables]   checks that the datase
 Exit code 77: h5py is not installed.
 """
 import os
+import zlib
 import sys
 
 try:
@@ -207,6 +208,13 @@ def hostile(directory):
         f.create_group("volumes")
         f["volumes/raw"] = values
         f["volumes/labels"] = values.astype("u8")
+    # Chunks that hold less than they should, of a type that the library converts.
+    with h5py.File(path("short_chunks.h5"), "w") as f:
+        for name, sums in (("data", False), ("sums", True)):
+            d = f.create_dataset(name, shape=(6, 20, 20), dtype=">u2", chunks=(3, 20, 20), compression="gzip", fletcher32=sums)
+            d[:] = 1
+            for z in (0, 3):
+                d.id.write_direct_chunk((z, 0, 0), zlib.compress(bytes(8)), filter_mask=2 if sums else 0)
     # Attributes of petavox that contradict the dataset.
     sound = {"petavox_format": [1], "petavox_fingerprint": np.array([1, 2], "u8"),
              "petavox_domain": [0, 0, 0, 23, 31, 37], "petavox_shard_shape": [24, 32, 40],
