@@ -191,7 +191,10 @@ void add_calibrate_command(CLI::App& app, Command& command) {
       ->expected(3)
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("Z,Y,X");
-  sub->callback([options, &command] { command.run = [options](const Session&) { return run(*options); }; });
+  sub->callback([options, &command] {
+    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.run = [options](const Session&) { return run(*options); };
+  });
 }
 
 }  // namespace petavox::app

@@ -59,7 +59,10 @@ void add_plan_command(CLI::App& app, Command& command) {
       ->type_name("MB")
       ->check(CLI::PositiveNumber);
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
-  sub->callback([options, &command] { command.run = [options](const Session&) { return run(*options); }; });
+  sub->callback([options, &command] {
+    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.run = [options](const Session&) { return run(*options); };
+  });
 }
 
 }  // namespace petavox::app

@@ -86,8 +86,14 @@ std::vector<std::string> run_words(const ConfigOptions& options, const std::stri
   for (const std::string& plugin : options.plugins)
     words.insert(words.end(), {"--plugin", std::filesystem::absolute(plugin).string()});
   if (options.threads > 0) words.insert(words.end(), {"--threads", std::to_string(options.threads)});
+  if (!options.isolation.empty()) words.insert(words.end(), {"--isolation", options.isolation});
   words.insert(words.end(), {"--out", run_dir});
   return words;
+}
+
+/// Of a rank's helpers, each with a base of its own: at most what this program has without MPI.
+double helpers_bytes(const Plan& plan) {
+  return plan.helper_bytes() + plan.num_helpers() * static_cast<double>(peak_watch::resident_bytes());
 }
 
 void fill_in(SubmitOptions& options) {
@@ -108,7 +114,8 @@ void fill_in(SubmitOptions& options) {
     job.run_dir = pipeline.config().output_dir.string();
     job.threads = pipeline.config().threads;
     job.memory = {static_cast<double>(peak_watch::resident_bytes()) + mpi_bytes,
-                  pipeline.plan().worker_bytes(), pipeline.plan().master_bytes()};
+                  pipeline.plan().worker_bytes() + helpers_bytes(pipeline.plan()),
+                  pipeline.plan().master_bytes()};
   } else {
     // The input may be what an earlier job of a chain has still to make: nothing of it is opened.
     const RunConfig config = load_run_config(options.config, registry);
@@ -229,8 +236,10 @@ void add_submit(CLI::App& slurm, Command& command) {
       ->allow_extra_args(false);
   sub->add_flag("--dry-run", options->dry_run, "Print the script, submit nothing");
   sub->add_flag("--id", options->id_only, "Print the number of the job only");
-  sub->callback(
-      [options, &command] { command.run = [options](const Session&) { return submit(*options); }; });
+  sub->callback([options, &command] {
+    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.run = [options](const Session&) { return submit(*options); };
+  });
 }
 
 }  // namespace

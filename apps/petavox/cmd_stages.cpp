@@ -27,6 +27,7 @@ constexpr const char* footer =
 struct Options {
   std::string name;
   std::vector<std::string> plugins;
+  std::string isolation;
   bool json = false;
 };
 
@@ -147,7 +148,8 @@ std::string text_of(const Json& stage) {
 }
 
 int run(const Options& options) {
-  const StageRegistry registry = make_registry(options.plugins);
+  const StageRegistry registry =
+      make_registry(options.plugins, options.isolation == "process" ? Isolation::process : Isolation::none);
   if (!options.name.empty()) {
     const StageType* type = registry.find(options.name);
     if (type == nullptr) {
@@ -180,9 +182,12 @@ void add_stages_command(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("stages", "List the stages, or describe one");
   sub->footer(footer);
   sub->add_option("name", options->name, "Describe this stage")->type_name("NAME");
-  add_plugin_option(*sub, options->plugins);
+  add_plugin_options(*sub, options->plugins, options->isolation);
   sub->add_flag("--json", options->json, "Print JSON instead of text");
-  sub->callback([options, &command] { command.run = [options](const Session&) { return run(*options); }; });
+  sub->callback([options, &command] {
+    command.names_plugins = [options] { return !options->plugins.empty(); };
+    command.run = [options](const Session&) { return run(*options); };
+  });
 }
 
 }  // namespace petavox::app

@@ -26,6 +26,9 @@ struct Command {
   std::function<int(const Session&)> run;
   /// Runs on every rank of an MPI launch; other commands run on the first rank only, and MPI is never opened.
   bool collective = false;
+  /// Whether plugins will be loaded: asked before MPI is opened, since only then a process for them can be
+  /// started.
+  std::function<bool()> names_plugins;
 };
 
 // Each adds its subcommand to `app`; its callback fills in `command`.

@@ -7,6 +7,7 @@
 #include "petavox/comm/mpi_session.hpp"
 
 #include "apps/petavox/command.hpp"
+#include "apps/petavox/setup.hpp"
 
 #include <cstdlib>
 #include <iostream>
@@ -38,6 +39,8 @@ int launched_rank() {
 
 int run_command(const Command& command, int& argc, char**& argv) {
   const Launch launch = detect_launch();
+  if ((command.collective || launched_rank() == 0) && command.names_plugins && command.names_plugins())
+    start_helpers();
   if (launch == Launch::mpi && command.collective)
     return run_guarded(argc, argv, [&](Communicator& communicator) {
       log::set_origin("rank " + std::to_string(communicator.rank()));

@@ -156,6 +156,10 @@ std::string plan_text(const Pipeline& pipeline, const Machine& machine, const st
   out += fmt::format("{:<24} {} + {} of program and libraries{}\n", "peak of a worker",
                      bytes_text(totals.worker), bytes_text(totals.base),
                      threads > 1 ? fmt::format(" ({} threads)", threads) : "");
+  if (plan.num_helpers() > 0)
+    out += fmt::format("{:<24} {} in {} helpers a rank, each limited to {}\n", "peak of plugins",
+                       bytes_text(plan.helper_bytes()), plan.num_helpers(),
+                       bytes_text(static_cast<double>(plan.config().memory_isolated_bytes)));
   out += fmt::format("{:<24} {} + {} of program and libraries\n", "peak of the master",
                      bytes_text(plan.master_bytes()), bytes_text(totals.base));
   if (costs) out += estimate_text(plan, *costs, machine);
@@ -191,6 +195,7 @@ std::string plan_json(const Pipeline& pipeline, const Machine& machine, const st
     json["costs_missing"] = estimated->missing;
   }
   json["worker_bytes"] = std::round(totals.worker);
+  json["helper_bytes"] = std::round(plan.helper_bytes());
   json["master_bytes"] = std::round(plan.master_bytes());
   json["base_bytes"] = totals.base;
   json["inputs"] = Json::array();

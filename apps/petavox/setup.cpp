@@ -11,10 +11,61 @@
 
 namespace petavox::app {
 
-void add_plugin_option(CLI::App& command, std::vector<std::string>& plugins) {
+namespace {
+
+std::shared_ptr<isolation::HelperPool> helpers;
+
+void add_plugin(const PluginSpec& plugin, Isolation isolation, StageRegistry& registry) {
+  if (isolation == Isolation::none) {
+    load_plugin(plugin, registry, helpers.get());
+    return;
+  }
+  if (!helpers)
+    throw Error{ErrorCode::config,
+                "plugin " + plugin.file.string() +
+                    " cannot run in a process of its own here (this command starts none); use "
+                    "`petavox run` or `petavox plan`"};
+  isolate_plugin(plugin, registry, helpers);
+}
+
+std::vector<std::string> overrides_of(const ConfigOptions& options) {
+  std::vector<std::string> overrides = options.overrides;
+  if (!options.out.empty()) overrides.push_back("output.dir=" + options.out);
+  if (options.threads > 0) overrides.push_back("run.threads=" + std::to_string(options.threads));
+  if (!options.isolation.empty()) overrides.push_back("run.isolation=" + options.isolation);
+  return overrides;
+}
+
+}  // namespace
+
+void start_helpers() {
+  helpers = std::make_shared<isolation::HelperPool>(
+      isolation::HelperServer::start([](const std::filesystem::path& file, StageRegistry& registry) {
+        load_plugin({file, ""}, registry);
+      }));
+}
+
+bool names_plugins(const ConfigOptions& options) {
+  // What a directory of a run holds is known when it is opened.
+  std::error_code ignored_error;
+  if (!options.plugins.empty() || std::filesystem::is_directory(options.config, ignored_error)) return true;
+  try {
+    Problems ignored;  // whoever loads it for good reports them
+    return !load_config(options.config, overrides_of(options), ignored).plugins.empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void add_plugin_options(CLI::App& command, std::vector<std::string>& plugins, std::string& isolation) {
   command.add_option("--plugin", plugins, "Load stages from a shared library; may be repeated")
       ->type_name("LIB.so")
       ->allow_extra_args(false);
+  command
+      .add_option("--isolation", isolation,
+                  "Where plugins run: none (in this process) or process (in processes of their own)")
+      ->type_name("none|process")
+      ->check(CLI::IsMember({"none", "process"}));
 }
 
 void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out) {
@@ -26,7 +77,7 @@ void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out
           "relative to the current directory")
       ->type_name("key.path=value")
       ->allow_extra_args(false);
-  add_plugin_option(command, options.plugins);
+  add_plugin_options(command, options.plugins, options.isolation);
   if (with_out)
     command.add_option("--out", options.out, "Directory of the run, instead of output.dir")->type_name("DIR");
   command
@@ -35,10 +86,10 @@ void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out
       ->check(CLI::Range(1, max_threads));
 }
 
-StageRegistry make_registry(const std::vector<std::string>& plugins) {
+StageRegistry make_registry(const std::vector<std::string>& plugins, Isolation isolation) {
   StageRegistry registry;
   register_stages(registry);
-  for (const std::string& file : plugins) load_plugin(file, registry);
+  for (const std::string& file : plugins) add_plugin({file, ""}, isolation, registry);
   return registry;
 }
 
@@ -47,12 +98,16 @@ namespace {
 /// What is wrong with the file or with the stages goes to `problems`; throws Error{config} for what hides the
 /// rest.
 RunConfig load(const ConfigOptions& options, StageRegistry& registry, Problems& problems) {
-  std::vector<std::string> overrides = options.overrides;
-  if (!options.out.empty()) overrides.push_back("output.dir=" + options.out);
-  if (options.threads > 0) overrides.push_back("run.threads=" + std::to_string(options.threads));
-  RunConfig config = load_config(options.config, overrides, problems);
-  registry = make_registry(options.plugins);
-  for (const std::filesystem::path& file : config.plugins) load_plugin(file, registry);
+  RunConfig config = load_config(options.config, overrides_of(options), problems);
+  if (helpers) {
+    isolation::PoolLimits limits;
+    limits.memory_bytes = config.memory_isolated_bytes;
+    // A block that takes longer must fail before its rank is given up.
+    limits.block_s = 0.75 * config.lease_s;
+    helpers->set_limits(limits);
+  }
+  registry = make_registry(options.plugins, config.isolation);
+  for (const PluginSpec& plugin : config.plugins) add_plugin(plugin, config.isolation, registry);
   skip_stages_without_inputs(config, registry);
   return config;
 }

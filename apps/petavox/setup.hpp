@@ -18,17 +18,24 @@ namespace petavox::app {
 struct ConfigOptions {
   std::string config;
   std::vector<std::string> overrides, plugins;
-  std::string out;  ///< output.dir, if not empty
-  int threads = 0;  ///< run.threads, if not 0
+  std::string out;        ///< output.dir, if not empty
+  std::string isolation;  ///< run.isolation, if not empty
+  int threads = 0;        ///< run.threads, if not 0
 };
 
 /// Adds CONFIG, --set and --plugin, and --out if asked, to a subcommand.
 void add_config_options(CLI::App& command, ConfigOptions& options, bool with_out);
-/// Adds --plugin alone.
-void add_plugin_option(CLI::App& command, std::vector<std::string>& plugins);
+/// Adds --plugin and --isolation alone.
+void add_plugin_options(CLI::App& command, std::vector<std::string>& plugins, std::string& isolation);
+
+/// Starts the process in which helpers for plugins begin: once, before MPI is opened. Without it plugins are
+/// loaded unprobed, and cannot be isolated.
+void start_helpers();
+/// Whether the options or the configuration that they name ask for plugins; false too if it cannot be read.
+bool names_plugins(const ConfigOptions& options);
 
 /// The built-in stages and those of the plugins.
-StageRegistry make_registry(const std::vector<std::string>& plugins);
+StageRegistry make_registry(const std::vector<std::string>& plugins, Isolation isolation);
 
 /// A configuration with all that it names: stages, inputs, plan. Not movable: the plan refers to its parts.
 class Pipeline {

@@ -28,8 +28,8 @@ expect 2 "$PETAVOX" run small.yaml --set input.box=0:25,0:48,0:48
 says err "is not inside the volume"
 expect 2 "$PETAVOX" run small.yaml --set 'stages.watershed.writes={supervoxels: ../../x}'
 says err "volumes become files"
-expect 2 "$PETAVOX" run small.yaml --set run.isolation=process
-says err "cannot run in a process of their own yet"
+expect 2 "$PETAVOX" run small.yaml --set run.isolation=prison
+says err "must be one of: none | process"
 expect 2 "$PETAVOX" run small.yaml --json --set blocks.shape=[a,b,c]
 says out '"exit_code":2'
 

@@ -9,12 +9,16 @@ Examples:
   campaign.py --petavox … --plugin …/libpetavox_fault_plugin.so --row R11 --size nightly --seed 7
 """
 import argparse
+import hashlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,9 +27,9 @@ import time
 from system_calls import SystemCallRows
 
 SIZES = {  # trials per row
-    "ci": {"R1": 50, "R2": 40, "R4": 60, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1},
-    "nightly": {"R1": 2000, "R2": 10**9, "R4": 10**9, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10},
-    "release": {"R1": 10000, "R2": 10**9, "R4": 10**9, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100},
+    "ci": {"R1": 50, "R2": 40, "R4": 60, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1, "R13": 40, "R14": 1, "R16": 4},
+    "nightly": {"R1": 2000, "R2": 10**9, "R4": 10**9, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10, "R13": 10000, "R14": 10, "R16": 100},
+    "release": {"R1": 10000, "R2": 10**9, "R4": 10**9, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100, "R13": 10000, "R14": 100, "R16": 1000},
 }
 
 MPI_ENV = {
@@ -73,6 +77,23 @@ run: {lease_s: 3}
 stages:
   fault: {fault: FAULT, at: [30, 40, 40]}
 """
+
+
+ISOLATED_CONFIG = FAULT_CONFIG.replace("lease_s: 3", "lease_s: 4, isolation: process").replace(
+    "fault: {", "fault: {outside: OUTSIDE, ")
+NUMBERS_CONFIG = ISOLATED_CONFIG.replace("outside: OUTSIDE, ", "stage: fault_numbers, ")
+
+# What a fault of a plugin is called when the plugin has a process of its own.
+ISOLATED_FAULTS = {
+    "segv": "was ended by SIGSEGV", "abort": "was ended by SIGABRT", "exit0": "ended by itself with exit code 0",
+    "loop": "did not answer within 3 s and was killed", "huge_alloc": "out of memory in the plugin's process",
+    "out_of_range": "was ended by SIG", "writes_outside": "wrote outside 0 times", "fork_bomb": "forked 0 times",
+    "flood": "said all of it", "nan": "holds NaN at 30,40,40",
+    "replaced": "was replaced by an array of another shape",
+}
+
+
+IN_FLIGHT = 2 * 64  # for each worker: what it is given ahead, times a batch of short tasks
 
 
 class Failure(Exception):
@@ -205,30 +226,79 @@ class Campaign(SystemCallRows):
         references = [self.reference(config)[0] for config in configs]
         kills = 0
         runs = 0
+        figures = {"noticed": [], "restarted": [], "lost": []}  # R20
         while kills < trials:
             config, expected = configs[runs % 2], references[runs % 2]
             out = self.dir / f"r1-{runs}"
             runs += 1
             ranks = self.random.randint(2, 5)
             for launch in range(60):
+                begun = time.monotonic()
                 process = self.start(config, out, ranks)
                 deadline = time.monotonic() + self.random.uniform(0.4, 3.0)
+                restarting = launch > 0
                 while time.monotonic() < deadline and process.poll() is None:
                     time.sleep(0.02)
+                    if restarting and self.generation(out) > launch and self.records(out, self.generation(out)) > 0:
+                        figures["restarted"].append(time.monotonic() - begun)
+                        restarting = False
+                killed_at = None
                 targets = self.ranks_of(process)
                 if process.poll() is None and targets and kills < trials and launch < 8:
                     rank = self.random.choice(sorted(targets))
                     if self.signal_rank(targets[rank], signal.SIGKILL):
+                        killed_at = time.monotonic()
                         kills += 1
                         self.count("kills of the master" if rank == 0 else "kills of a worker")
                 code, stdout, stderr = self.finish(process)
+                if killed_at is not None and code != 0:
+                    figures["noticed"].append(time.monotonic() - killed_at)
+                    if config == configs[0]:  # which keeps all that was written
+                        figures["lost"].append(self.finished_in_vain(out))
+                        self.expect(figures["lost"][-1] <= ranks * IN_FLIGHT,
+                                    f"{figures['lost'][-1]} finished tasks were lost, more than were in flight")
                 if code == 0:
                     self.expect(self.digest(stdout) == expected, f"the digest is {self.digest(stdout)}, expected {expected}")
                     self.count("completed runs")
                     break
             else:
                 raise Failure(f"not done after 60 launches: {stderr[-2000:]}")
+            self.expect(config != configs[0] or self.done_twice(out) == 0, "a finished task was run again")
             shutil.rmtree(out)
+        self.recovery(figures)
+
+    def recovery(self, figures):
+        """R20: how long a death and a new start took, and what was done for nothing. The bounds only find what hangs."""
+        self.expect(max(figures["noticed"]) < 60, "a death was not noticed for a minute")
+        self.expect(max(figures["restarted"], default=0) < 60, "a new launch did no work for a minute")
+        for name, unit in (("noticed", "s"), ("restarted", "s"), ("lost", "tasks")):
+            values = sorted(figures[name])
+            if values:
+                self.counts[f"{name}, median and largest, {unit}"] = [round(values[len(values) // 2], 2), round(values[-1], 2)]
+
+    @staticmethod
+    def generation(out):
+        return max((int(path.name) for path in (out / "journal").glob("[0-9]*") if path.name.isdigit()), default=0)
+
+    def finished_in_vain(self, out):
+        """Results that the last launch stored and did not record."""
+        number = self.generation(out)
+        stored = sum(path.read_bytes().count(b"PVXBNDL1") for path in (out / "packs").glob("*")
+                     if path.name.split(".")[0].isdigit() and int(path.name.split(".")[0]) == number)
+        return stored - self.records(out, number)
+
+    def done_twice(self, out):
+        """Tasks with two records of being done and none of being found damaged."""
+        done, again = set(), set()
+        for _, kind, payload in self.frames(out):
+            task = payload[:16]
+            if kind == 2:
+                if task in done:
+                    again.add(task)
+                done.add(task)
+            elif kind == 6:
+                done.discard(task)
+        return len(again)
 
     def r5(self, trials):
         """A disk that is full: a tmpfs of a few hundred kilobytes, enlarged before the resume."""
@@ -437,22 +507,51 @@ class Campaign(SystemCallRows):
         self.counts["slowest stop, s"] = round(max(latencies), 2)
 
     @staticmethod
-    def records(out):
-        """Finished tasks on record: frames of kind 2 in the journals."""
-        count = 0
-        for path in (out / "journal").glob("[0-9]*"):
+    def frames(out):
+        """(generation, kind, payload) of the records in the journals."""
+        for path in sorted((path for path in (out / "journal").glob("[0-9]*") if path.name.isdigit()),
+                           key=lambda path: int(path.name)):
             data = path.read_bytes()
             at = 8
             while at + 16 <= len(data):
                 head = int.from_bytes(data[at:at + 4], "little")
-                count += head >> 24 == 2
-                at += 16 + ((head & 0xffffff) + 7) // 8 * 8
-        return count
+                end = at + 16 + ((head & 0xffffff) + 7) // 8 * 8
+                if end > len(data):
+                    break  # a torn tail
+                yield int(path.name), head >> 24, data[at + 16:end]
+                at = end
+
+    def records(self, out, generation=None):
+        """Finished tasks on record."""
+        return sum(kind == 2 and generation in (None, number) for number, kind, _ in self.frames(out))
+
+    def r11_isolated(self):
+        """With isolation the first launch completes: no rank dies, the block is set aside, nothing else is touched."""
+        outside = self.dir / "outside"
+        outside.mkdir()
+        (outside / "victim").write_text("precious")
+        for fault, cause in ISOLATED_FAULTS.items():
+            text = NUMBERS_CONFIG if fault in ("nan", "replaced") else ISOLATED_CONFIG
+            config = self.config(text.replace("FAULT", fault).replace("OUTSIDE", str(outside)))
+            out = self.dir / f"r11-isolated-{fault}"
+            code, stdout, stderr = self.run(config, out, 3, ["--json"])
+            self.expect(code == 4, f"{fault}, isolated: exit code {code}:\n{stderr[-3000:]}")
+            failures = [failure for failure in json.loads(stdout)["failures"] if not failure["blocked"]]
+            self.expect(len(failures) == 1 and failures[0]["task"] == "fault.image block (1,1,1)",
+                        f"{fault}: not this block alone is listed:\n{stdout}")
+            self.expect(cause in failures[0]["text"], f"{fault}: not called `{cause}`:\n{stdout}")
+            self.expect(len(stderr) < 1_000_000, f"{fault}: {len(stderr)} characters in the log")
+            self.expect([path.name for path in outside.iterdir()] == ["victim"] and
+                        (outside / "victim").read_text() == "precious", f"{fault}: wrote outside")
+            self.count(f"{fault}, isolated: quarantined in the first launch")
+            shutil.rmtree(out)
+        shutil.rmtree(outside)
 
     def r11(self, trials):
         """A stage that throws, crashes, exits or never returns on one block."""
         self.need_plugin()
         for trial in range(trials):
+            self.r11_isolated()
             faults = [(fault, 1) for fault in ("throw", "bad_alloc", "wrong_shape", "segv", "abort", "exit0", "loop")]
             for fault, threads in [*faults, ("segv", 3), ("loop", 3)]:
                 config = self.config(FAULT_CONFIG.replace("FAULT", fault))
@@ -466,6 +565,211 @@ class Campaign(SystemCallRows):
                 self.expect("fault.image block (1,1,1)" in stdout + stderr, f"{fault}: the block is not listed:\n{stdout}{stderr}")
                 self.count(f"{fault}: quarantined")
                 shutil.rmtree(out)
+
+    def snapshot(self, place):
+        """Everything about a tree that a write would change."""
+        found = {}
+        for path in sorted(place.rglob("*")):
+            info = path.lstat()
+            content = path.read_bytes() if stat.S_ISREG(info.st_mode) else b""
+            found[str(path)] = (info.st_mode, info.st_size, info.st_mtime_ns, content)
+        return found
+
+    def undisturbed(self, what, arguments, codes, outside, before, cwd):
+        """Runs to an end in time, with one of the codes, and changes nothing outside. A pipe without a writer, or a
+        device without an end, would hold up whoever opens it for good."""
+        begin = time.monotonic()
+        try:
+            result = subprocess.run([self.petavox, *arguments], env=self.env, cwd=cwd, stdin=subprocess.DEVNULL,
+                                    capture_output=True, timeout=30)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{what}: hung") from None
+        self.slowest = max(self.slowest, time.monotonic() - begin)
+        self.expect(result.returncode in codes, f"{what}: exit code {result.returncode}\n{result.stderr[-2000:]}")
+        after = self.snapshot(outside)
+        self.expect(after == before, f"{what}: changed outside: {sorted(set(before.items()) ^ set(after.items()))}"[:2000])
+        self.count(f"exit code {result.returncode}")
+
+    def hostile_inputs(self, outside, fifo):
+        """(value, as YAML) for places where a file to read is named."""
+        own = self.dir / "own"
+        links = {"loop": "loop", "to_fifo": str(fifo), "to_device": "/dev/zero", "dangling": str(outside / "new")}
+        for name, target in links.items():
+            (own / name).symlink_to(target)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(own / "socket"))
+        listener.close()
+        import h5py
+        import numpy
+        with h5py.File(outside / "real.h5", "w") as file:
+            file["raw"] = numpy.zeros((8, 8, 8), numpy.uint8)
+        with h5py.File(own / "external.h5", "w") as file:
+            file["raw"] = h5py.ExternalLink(str(outside / "real.h5"), "/raw")
+        with h5py.File(own / "soft.h5", "w") as file:
+            file["raw"] = h5py.SoftLink("/nowhere")
+        with h5py.File(own / "virtual.h5", "w") as file:
+            layout = h5py.VirtualLayout((8, 8, 8), numpy.uint8)
+            layout[...] = h5py.VirtualSource(str(outside / "real.h5"), "raw", (8, 8, 8))
+            file.create_virtual_dataset("raw", layout)
+        with h5py.File(own / "storage.h5", "w") as file:
+            file.create_dataset("raw", (8, 8, 8), numpy.uint8, external=[(str(outside / "victim"), 0, 512)])
+        names = ["..", ".", "../outside", str(outside), "/proc/self/mem", "/proc/self/environ", "/proc/kmsg", "/dev/zero",
+                 "/dev/null", "/dev/tty", str(fifo), "a" * 4096, "x/" * 2040 + "y", "nul\0byte", "line\nbreak", "-rf", "~/x", "$HOME/x",
+                 "; touch ../outside/new", "%s%n%n", "\u202egpj.h5", "http://localhost/x", "external.h5", "soft.h5", "virtual.h5",
+                 "storage.h5", "socket", *links]
+        letters = "./\\:~$*?%\0\n\t -abAB01\u00e9\u4e16"
+        names += ["".join(self.random.choice(letters) for _ in range(self.random.randrange(1, 60))) for _ in range(40)]
+        # A YAML text in double quotes is one of JSON.
+        return [json.dumps(name) for name in names]
+
+    def r13(self, trials):
+        """Paths meant to make the program read or write elsewhere, or wait for ever."""
+        outside, own = self.dir / "outside", self.dir / "own"
+        outside.mkdir()
+        own.mkdir()
+        (outside / "victim").write_text("precious " * 100)
+        (outside / "directory").mkdir()
+        fifo = own / "pipe"
+        os.mkfifo(fifo)
+        inputs = self.hostile_inputs(outside, fifo)
+        before = self.snapshot(outside)
+        self.slowest = 0
+        text = CONFIG.replace("[48, 64, 64]", "[8, 8, 8]").replace("keep: all, ", "")
+        config = own / "config.yaml"
+
+        # What is read.
+        places = {"input": "input: {path: HOSTILE, dataset: /raw}", "images": "input: {path: HOSTILE}",
+                  "mask": "input: {phantom: {shape: [8, 8, 8]}, mask: {path: HOSTILE, dataset: /raw}}",
+                  "other input": "input: {phantom: {shape: [8, 8, 8]}}\ninputs: {truth: {path: HOSTILE, dataset: /raw}}",
+                  "plugin": "input: {phantom: {shape: [8, 8, 8]}}\nplugins: [HOSTILE]",
+                  "dataset": f"input: {{path: {json.dumps(str(outside / 'real.h5'))}, dataset: HOSTILE}}"}
+        pairs = [(place, value) for place in places for value in inputs]
+        for place, value in self.random.sample(pairs, min(trials, len(pairs))):
+            config.write_text(text.replace("input: {phantom: {shape: [8, 8, 8], seed: 3}}", places[place].replace("HOSTILE", value)))
+            self.undisturbed(f"{place} {value[:200]}", ["run", str(config), "--serial", "--no-progress"], (2, 3), outside, before, own)
+            self.expect(not (own / "out").exists(), f"{place} {value[:200]}: left a run directory")
+            self.count(f"hostile {place}")
+
+        # Names that become files.
+        for value in self.random.sample(inputs, min(trials // 4, len(inputs))):
+            name = json.loads(value)
+            if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+                continue
+            config.write_text(text.replace("agglomerate: {", f"agglomerate: {{writes: {{segments: {value}}}, "))
+            self.undisturbed(f"volume {value[:200]}", ["run", str(config), "--serial", "--no-progress"], (2,), outside, before, own)
+            self.count("hostile volume name")
+
+        # A run directory in which somebody has put other things where the program is about to write.
+        config.write_text(text)
+        model = own / "model"
+        self.undisturbed("the model", ["run", str(config), "--serial", "--no-progress", "--out", str(model)], (0,), outside, before, own)
+        names = sorted(str(path.relative_to(model)) for path in model.rglob("*")) + ["index/1", "running/1.0", "live/1", "scratch"]
+        plants = {"link to a file": lambda at: at.symlink_to(outside / "victim"),
+                  "link to a directory": lambda at: at.symlink_to(outside / "directory"),
+                  "link to nothing": lambda at: at.symlink_to(outside / "new"),
+                  "hard link": lambda at: at.hardlink_to(outside / "victim"),
+                  "pipe": os.mkfifo}
+        for name, plant in self.random.sample([(n, p) for n in names for p in plants], min(trials, len(names) * len(plants))):
+            out = own / "planted"
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            plants[plant](out / name)
+            self.undisturbed(f"{plant} at {name}", ["run", str(config), "--serial", "--no-progress", "--out", str(out)], (0, 2, 3),
+                             outside, before, own)
+            shutil.rmtree(out)
+            self.count(f"planted: {plant}")
+        self.counts["slowest, s"] = round(self.slowest, 2)
+
+    def r14(self, trials):
+        """Plugins that must not be loaded: refused before the loader sees them where that can be told, else in a child."""
+        self.need_plugin()
+        base = pathlib.Path(self.plugin).parent
+        good, old = base / "libpetavox_constructor_plugin.so", base / "libpetavox_old_plugin.so"
+        marker = self.dir / "marker"
+        sha = hashlib.sha256(good.read_bytes()).hexdigest()
+        place = self.dir / "plugins"
+        place.mkdir()
+
+        def attempt(what, plugins, want, says, constructor="mark", isolation="none", loads=False, cwd=None, stage="constructed"):
+            marker.unlink(missing_ok=True)
+            config = self.config("petavox: 1\ninput: {phantom: {shape: [8, 8, 8]}}\nblocks: {shape: 8}\n"
+                                 f"output: {{dir: out}}\nplugins: {plugins}\nstages: {{{stage}: }}\n")
+            environment = dict(self.env, PETAVOX_CONSTRUCTOR=constructor, PETAVOX_MARKER=str(marker),
+                               LD_LIBRARY_PATH=str(place))
+            result = subprocess.run([self.petavox, "plan", str(config), "--isolation", isolation], env=environment,
+                                    cwd=cwd or self.dir, capture_output=True, text=True, timeout=100)
+            self.expect(result.returncode == want, f"{what}: exit code {result.returncode}:\n{result.stderr[-2000:]}")
+            self.expect(says in result.stderr + result.stdout, f"{what}: not called `{says}`:\n{result.stderr[-2000:]}")
+            self.expect(marker.exists() == loads, f"{what}: {'not ' if loads else ''}loaded")
+            self.count("accepted" if want == 0 else "refused before loading" if constructor == "mark" else "refused in a child")
+
+        def copy(name, mode=0o644):
+            target = place / name
+            shutil.copy(good, target)
+            target.chmod(mode)
+            return target
+
+        for trial in range(trials):
+            own = copy("libown.so")
+            attempt("a plugin", f"[{own}]", 0, "plan ", loads=True)
+            attempt("a plugin with its digest", f"[{{file: {own}, sha256: {sha.upper()}}}]", 0, "plan ", loads=True)
+            attempt("an isolated plugin", f"[{own}]", 0, "plan ", isolation="process")
+            attempt("a path relative to the configuration", "[plugins/libown.so]", 0, "plan ", loads=True, cwd="/")
+            attempt("a name on the loader's path", "[libown.so]", 2, "does not exist")
+            attempt("a plugin that is not listed", "[]", 2, "no stage is called 'constructed'", cwd=place)
+            attempt("another digest", f"[{{file: {own}, sha256: {'0' * 64}}}]", 2, "has the SHA-256 digest " + sha)
+            attempt("another digest, isolated", f"[{{file: {own}, sha256: {'0' * 64}}}]", 2, "has the SHA-256 digest",
+                    isolation="process")
+            attempt("a file that everybody may write", f"[{copy('libopen.so', 0o666)}]", 2, "may be written by everybody")
+            (place / "link.so").unlink(missing_ok=True)
+            (place / "link.so").symlink_to("libopen.so")
+            attempt("a link to such a file", f"[{place / 'link.so'}]", 2, "may be written by everybody")
+            open_place = self.dir / "open"
+            open_place.mkdir(exist_ok=True)
+            shutil.copy(good, open_place / "libown.so")
+            open_place.chmod(0o777)
+            attempt("a directory that everybody may write", f"[{open_place / 'libown.so'}]", 2,
+                    "is in a directory that everybody may write")
+            other = copy("libother.so")
+            other.write_bytes(good.read_bytes().replace(b"petavox_plugin_register", b"qetavox_plugin_register"))
+            attempt("a missing symbol", f"[{other}]", 2, "does not export petavox_plugin_register")
+            other.write_bytes(good.read_bytes()[: self.random.randrange(1000, good.stat().st_size - 1000)])
+            attempt("a truncated file", f"[{other}]", 2, "is damaged or truncated")
+            for isolation in ("none", "process"):
+                attempt(f"another ABI, isolation {isolation}", f"[{old}]", 2, "has plugin ABI 1", "none", isolation)
+                for constructor, says in (("abort", "SIGABRT"), ("segv", "SIGSEGV"), ("exit0", "exit code 0")):
+                    attempt(f"a constructor that does {constructor}, isolation {isolation}", f"[{own}]", 2, says, constructor,
+                            isolation)
+
+    def r16(self, trials):
+        """Sampled double execution: a rank that computes wrongly is found as often as its block is sampled."""
+        self.need_plugin()
+        text = FAULT_CONFIG.replace("lease_s: 3", "lease_s: 60, seed: SEED, verify_fraction: FRACTION").replace("FAULT", "wrong")
+        clean = self.config(text.replace("fault: wrong", "fault: none").replace("SEED", "0").replace("FRACTION", "0"), "clean.yaml")
+        expected, _ = self.reference(clean)
+        out = self.dir / "r16"
+        # Whether the block is sampled is a function of the seed alone: with all of them it always is.
+        for trial in range(trials):
+            fraction = [1, 0.5, 1][trial % 3]
+            at = [self.random.randrange(n) for n in (48, 64, 64)]
+            config = self.config(text.replace("SEED", str(self.args.seed * 1000 + trial)).replace("FRACTION", str(fraction))
+                                 .replace("[30, 40, 40]", str(at)))
+            code, stdout, stderr = self.run(config, out, 3)
+            block = f"fault.image block ({at[0] // 24},{at[1] // 32},{at[2] // 32})"
+            self.count(f"wrong results, fraction {fraction}")
+            if fraction == 1 or code != 0:
+                self.expect(code == 5, f"exit code {code} instead of 5:\n{stderr[-2000:]}")
+                self.expect(re.search(re.escape(block) + r": ranks (\d) and (?!\1)\d computed different results", stderr),
+                            f"block and ranks are not named:\n{stderr[-2000:]}")
+                self.count(f"found, fraction {fraction}")
+                self.expect(not (out / "COMPLETE").exists(), "a run with two different results is complete")
+                # Rank 0 computes rightly: alone, it makes good what was wrong, and all that was made of it.
+                self.complete(config, out, expected)
+            shutil.rmtree(out)
+        code, stdout, stderr = self.run(self.config(text.replace("fault: wrong", "fault: none").replace("SEED", "0")
+                                                    .replace("FRACTION", "1")), out, 3)
+        self.expect(code == 0 and self.digest(stdout) == expected, f"all executed twice: {code}\n{stderr[-2000:]}")
+        self.count("undisturbed runs in which all is executed twice")
+        shutil.rmtree(out)
 
     def go(self):
         row = self.args.row

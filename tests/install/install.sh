@@ -24,6 +24,8 @@ serial=$(digest)
 matches out '^digest blurred '
 expect 0 petavox run example/blur.yaml --out again --set blocks.shape=[9,64,17] --loopback 2
 same "$(digest)" "$serial" "the plugin on other blocks"
+expect 0 petavox run example/blur.yaml --isolation process --out isolated
+same "$(digest)" "$serial" "the plugin in a process of its own"
 if [ -n "$MPIRUN" ]; then
   expect 0 $MPIRUN -n 3 petavox run example/blur.yaml --out ranks --set blocks.shape=[9,64,17]
   same "$(digest)" "$serial" "the plugin on ranks"

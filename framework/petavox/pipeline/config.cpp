@@ -3,6 +3,7 @@
 #include "petavox/pipeline/config_detail.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <set>
 
@@ -69,7 +70,10 @@ void make_paths_absolute(Value& root, const fs::path& base) {
   make_entry_absolute(root.find("output"), "dir", base);
   if (Value* plugins = root.find("plugins")) {
     make_absolute(*plugins, base);
-    for (Value& item : plugins->items) make_absolute(item, base);
+    for (Value& item : plugins->items) {
+      make_absolute(item, base);
+      if (Value* file = item.find("file")) make_absolute(*file, base);
+    }
   }
   if (Value* stages = root.find("stages"))
     for (auto& [name, stage] : stages->entries)
@@ -185,6 +189,8 @@ void read_run(const Value& root, RunConfig& config, Problems& problems) {
         params.integer("reduction_mb", 1024, megabytes, "above this, states of reductions go to files"));
     config.memory_chunk_cache_bytes =
         bytes(params.integer("chunk_cache_mb", 64, megabytes, "decompressed chunks kept by a worker"));
+    config.memory_isolated_bytes =
+        bytes(params.integer("isolated_mb", 4096, megabytes, "what a plugin's own process may hold"));
     params.reject_unknown();
   }
   Params params{section(root, "run", problems), "run", problems};
@@ -197,11 +203,10 @@ void read_run(const Value& root, RunConfig& config, Problems& problems) {
   config.snapshot_tasks = params.integer("snapshot_tasks", Index{1} << 20, {1, Index{1} << 40},
                                          "finished tasks between two snapshots of the journal, at least");
   config.seed = static_cast<std::uint64_t>(params.integer("seed", 0, {0}, "of the random numbers of stages"));
+  config.verify_fraction =
+      params.number("verify_fraction", 0, {0, 1}, "of the tasks: run again on another rank, and compared");
   if (params.choice("isolation", "none", {"none", "process"}, "where plugins run") == "process")
-    params.problem(
-        "isolation",
-        "plugins cannot run in a process of their own yet (a crash in one ends its rank; the block is "
-        "set aside after the next launches); write none");
+    config.isolation = Isolation::process;
   params.reject_unknown();
 }
 
@@ -262,18 +267,39 @@ StageSpec read_stage(const std::string& name, const Value& stage, Problems& prob
   return spec;
 }
 
+PluginSpec read_plugin(const Value& item, Problems& problems) {
+  Params params{item, "plugins", problems};
+  PluginSpec plugin;
+  plugin.file = params.required_text("file", "the shared library");
+  plugin.sha256 = params.text("sha256", "", "the digest that it must have");
+  std::transform(plugin.sha256.begin(), plugin.sha256.end(), plugin.sha256.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (params.has("sha256") && (plugin.sha256.size() != 64 ||
+                               plugin.sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
+    params.problem(
+        "sha256",
+        "is no SHA-256 digest (the file could not be compared with it); write the 64 hex digits that "
+        "`sha256sum` prints");
+  params.reject_unknown();
+  return plugin;
+}
+
 void read_plugins(const Value& root, RunConfig& config, Problems& problems) {
   const Value* plugins = root.find("plugins");
   if (plugins == nullptr || plugins->kind == Value::Kind::none) return;
-  if (plugins->kind == Value::Kind::scalar) config.plugins.emplace_back(plugins->scalar);
+  if (plugins->kind == Value::Kind::scalar) config.plugins.push_back({plugins->scalar, ""});
   for (const Value& item : plugins->items) {
     if (item.kind == Value::Kind::scalar && !item.scalar.empty())
-      config.plugins.emplace_back(item.scalar);
+      config.plugins.push_back({item.scalar, ""});
+    else if (item.kind == Value::Kind::map)
+      config.plugins.push_back(read_plugin(item, problems));
     else
       problems.add(item.where, "an entry of `plugins` is not a path (it cannot be loaded); write file names");
   }
   if (plugins->kind == Value::Kind::map)
-    problems.add(plugins->where, "`plugins` is a map (it lists files); write [libname.so]");
+    problems.add(
+        plugins->where,
+        "`plugins` is a map (it lists files); write [libname.so] or [{file: libname.so, sha256: …}]");
 }
 
 void read_stages(const Value& root, RunConfig& config, Problems& problems) {

@@ -75,6 +75,12 @@ struct StageSpec {
   Position where;
 };
 
+/// A shared library with stages.
+struct PluginSpec {
+  std::filesystem::path file;
+  std::string sha256;  ///< that it must have, 64 lower-case hex digits; empty: any
+};
+
 enum class KeepMode { all, final, list };
 enum class Isolation { none, process };
 
@@ -97,15 +103,17 @@ struct RunConfig {
 
   std::size_t memory_reduction_bytes = std::size_t{1024} << 20;
   std::size_t memory_chunk_cache_bytes = std::size_t{64} << 20;
+  std::size_t memory_isolated_bytes = std::size_t{4096} << 20;  ///< of a helper, with isolation
 
   int threads = 1;                 ///< of a rank: tasks that it runs at once
   int max_attempts = 3;            ///< charges before a block is quarantined
   double lease_s = 600;            ///< silence after which a worker's task is given to another
   Index snapshot_tasks = 1 << 20;  ///< finished tasks between two snapshots of the journal, at least
   std::uint64_t seed = 0;          ///< of BlockContext::random
+  double verify_fraction = 0;      ///< of the tasks: run a second time on another rank, and compared
   Isolation isolation = Isolation::none;
 
-  std::vector<std::filesystem::path> plugins;
+  std::vector<PluginSpec> plugins;
   std::vector<StageSpec> stages;  ///< in the order written
 
   /// Names of inputs that the file asks for and that do not exist in this run (see `notes`).

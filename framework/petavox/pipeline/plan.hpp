@@ -87,6 +87,7 @@ struct StepCost {
   double bytes_written = 0;    ///< logical, before compression
   double bytes_core = 0;       ///< what would be read without halos
   double peak_task_bytes = 0;  ///< of the largest task, above the worker's fixed base
+  double helper_bytes = 0;     ///< the same of the helper that runs an isolated stage, shared memory included
 };
 
 class Plan final : public TaskGraph {
@@ -94,6 +95,7 @@ class Plan final : public TaskGraph {
   struct Instance {
     std::string name, type;
     StageProgram program;
+    std::string origin{};  ///< of the type: "built-in" or the plugin's path
   };
 
   const RunConfig& config() const { return config_; }
@@ -115,6 +117,10 @@ class Plan final : public TaskGraph {
   std::vector<StepCost> costs() const;
   /// Of a rank above its fixed base: largest peak of a task for each of its threads, plus caches.
   double worker_bytes() const;
+  /// Of the helpers of a rank beside it, above their own base: the largest for each thread and plugin.
+  double helper_bytes() const;
+  /// Helpers that a rank has at once.
+  int num_helpers() const;
   double master_bytes() const;
   /// The pieces that a task's result is read from: the tasks it depends on.
   std::vector<TaskId> dependency_list(TaskId task) const;

@@ -1,6 +1,7 @@
 // From a configuration to a plan: connects ports, lays tilings, computes fingerprints.
 
 #include "petavox/base/check.hpp"
+#include "petavox/base/units.hpp"
 #include "petavox/pipeline/plan.hpp"
 #include "petavox/pipeline/stage_programs.hpp"
 
@@ -87,7 +88,8 @@ class PlanBuilder {
       note_unwritten(spec);
       return;
     }
-    Plan::Instance instance{spec.name, spec.type, std::move(made->program)};
+    Plan::Instance instance{spec.name, spec.type, std::move(made->program),
+                            registry_.find(spec.type)->origin};
     for (const std::string& line : lines_of(made->canonical)) {
       const std::size_t equals = line.find('=');
       note_canonical("stages." + spec.name + "." + line.substr(0, equals), line.substr(equals + 1));
@@ -474,7 +476,17 @@ class PlanBuilder {
 
 std::unique_ptr<Plan> make_plan(const RunConfig& config, const StageRegistry& registry,
                                 const std::vector<InputInfo>& inputs) {
-  return PlanBuilder{config, registry, inputs}.build();
+  auto plan = PlanBuilder{config, registry, inputs}.build();
+  const auto allowed = static_cast<double>(config.memory_isolated_bytes);
+  for (const StepCost& cost : plan->costs())
+    if (cost.helper_bytes > allowed)
+      throw Error{
+          ErrorCode::config,
+          fmt::format(
+              "step {} needs about {} in its helper, and memory.isolated_mb allows {} (its blocks would "
+              "fail); raise it, or use smaller blocks",
+              cost.name, bytes_text(cost.helper_bytes), bytes_text(allowed))};
+  return plan;
 }
 
 }  // namespace petavox

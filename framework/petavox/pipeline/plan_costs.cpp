@@ -2,10 +2,13 @@
 // that a plan of a petavoxel costs no more to print than one of a megavoxel.
 
 #include "petavox/io/shard_layout.hpp"
+#include "petavox/isolation/isolated_stage.hpp"
 #include "petavox/pipeline/plan.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 namespace petavox {
 namespace {
@@ -63,7 +66,7 @@ std::vector<StepCost> Plan::costs() const {
     cost.kind = s.kind;
     cost.tasks = num_tasks(i);
     const bool by_block = s.kind != StepKind::down && s.kind != StepKind::resolve;
-    double largest_primary = 0;
+    double largest_primary = 0, exchanged = 0;
     if (by_block) {
       for (const ReadEdge& read : s.reads) {
         const VolumePlan& v = volume(read.volume);
@@ -80,17 +83,21 @@ std::vector<StepCost> Plan::costs() const {
         const double largest = largest_read(s.tiling, read.port.reads, v.domain);
         largest_primary = std::max(largest_primary, largest);
         cost.peak_task_bytes += width * largest;
+        exchanged = std::max(exchanged, width * largest);
       }
     }
     if (s.kind == StepKind::map) {
       const double block = largest_read(s.tiling, {}, s.tiling.domain());
+      double written = 0;
       for (const WriteEdge& write : s.writes) {
         const VolumePlan& v = volume(write.volume);
         if (v.kind == PortKind::table) continue;
         cost.bytes_written += bytes_per_voxel(v, v.kind) * static_cast<double>(s.tiling.domain().voxels());
         // The voxels, and the compressed bundle beside them (at most as large).
         cost.peak_task_bytes += 2 * bytes_per_voxel(v, v.kind) * block;
+        written += bytes_per_voxel(v, v.kind) * block;
       }
+      exchanged = std::max(exchanged, written);
       cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
     } else if (s.kind == StepKind::store) {
       const VolumePlan& v = volume(s.reads.front().volume);
@@ -109,6 +116,10 @@ std::vector<StepCost> Plan::costs() const {
     } else if (s.kind == StepKind::up) {
       cost.peak_task_bytes += s.contract.scratch_bytes_per_voxel * largest_primary;
     }
+    // It holds what the task holds, and shares with its rank a piece of memory for the largest of what they
+    // exchange.
+    if (isolation::is_isolated(s.stage) || isolation::is_isolated(s.reduction))
+      cost.helper_bytes = cost.peak_task_bytes + exchanged;
     all.push_back(cost);
   }
   return all;
@@ -123,6 +134,27 @@ double Plan::worker_bytes() const {
   // The cache holds no more than there is.
   return peak * config_.threads +
          std::min(intermediates, static_cast<double>(config_.memory_chunk_cache_bytes));
+}
+
+int Plan::num_helpers() const {
+  std::set<std::string> plugins;
+  for (const StepPlan& s : steps_)
+    if (isolation::is_isolated(s.stage) || isolation::is_isolated(s.reduction))
+      plugins.insert(instances_[static_cast<std::size_t>(s.instance)].origin);
+  return static_cast<int>(plugins.size()) * config_.threads;
+}
+
+double Plan::helper_bytes() const {
+  std::map<std::string, double> peaks;  // of each plugin
+  const auto all = costs();
+  for (int i = 0; i < num_steps(); ++i) {
+    if (all[static_cast<std::size_t>(i)].helper_bytes == 0) continue;
+    double& peak = peaks[instances_[static_cast<std::size_t>(step(i).instance)].origin];
+    peak = std::max(peak, all[static_cast<std::size_t>(i)].helper_bytes);
+  }
+  double sum = 0;
+  for (const auto& [plugin, peak] : peaks) sum += peak;
+  return sum * config_.threads;
 }
 
 double Plan::master_bytes() const {

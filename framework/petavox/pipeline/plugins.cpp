@@ -1,5 +1,7 @@
 #include "petavox/pipeline/plugins.hpp"
 
+#include "petavox/isolation/isolated_stage.hpp"
+#include "petavox/pipeline/sha256.hpp"
 #include "petavox/stage/plugin.hpp"
 
 #include <algorithm>
@@ -145,24 +147,54 @@ Function symbol(void* library, const char* name, const fs::path& path) {
   return reinterpret_cast<Function>(found);
 }
 
+// Named twice, on the command line and in the configuration: once is enough.
+bool is_loaded(const fs::path& real, const StageRegistry& registry) {
+  for (const auto& [name, type] : registry.types())
+    if (type.origin == real.string()) return true;
+  return false;
+}
+
+// What ends a helper while it loads would have ended this process.
+template <class Load>
+void in_helper(const fs::path& real, Load load) {
+  try {
+    load();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::stage) throw;
+    refuse(real, std::string{"cannot be loaded: "} + error.what(), "its constructors run when it is loaded",
+           "run them in a program of your own to find the fault");
+  }
+}
+
 }  // namespace
 
-void check_plugin_file(const fs::path& file) {
+void check_plugin_file(const fs::path& file, const std::string& sha256) {
   std::error_code error;
   const fs::path real = fs::canonical(file, error);
   if (error)
     refuse(file, "does not exist or cannot be reached: " + error.message(), "its stages are needed",
            "check the path");
   check_ownership(real);
-  check_elf(File{real}, real);
+  const File content{real};
+  check_elf(content, real);
+  if (sha256.empty()) return;
+  Sha256 sum;
+  constexpr std::uint64_t piece = 1 << 20;
+  for (std::uint64_t at = 0; at < content.size(); at += piece) {
+    const auto bytes = content.read<std::byte>(at, std::min(piece, content.size() - at));
+    sum.add(bytes);
+  }
+  if (const std::string found = sum.hex(); found != sha256)
+    refuse(real, "has the SHA-256 digest " + found + ", not " + sha256, "it is not the file that was meant",
+           "build or fetch that one, or correct plugins[].sha256");
 }
 
-std::vector<std::string> load_plugin(const fs::path& file, StageRegistry& registry) {
-  check_plugin_file(file);
-  const fs::path real = fs::canonical(file);
-  // Named twice, on the command line and in the configuration: once is enough.
-  for (const auto& [name, type] : registry.types())
-    if (type.origin == real.string()) return {};
+std::vector<std::string> load_plugin(const PluginSpec& plugin, StageRegistry& registry,
+                                     isolation::HelperPool* helpers) {
+  check_plugin_file(plugin.file, plugin.sha256);
+  const fs::path real = fs::canonical(plugin.file);
+  if (is_loaded(real, registry)) return {};
+  if (helpers != nullptr) in_helper(real, [&] { helpers->probe(real); });
 
   void* library = ::dlopen(real.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
@@ -183,6 +215,21 @@ std::vector<std::string> load_plugin(const fs::path& file, StageRegistry& regist
     registry.add(std::move(type));
   }
   return own.names();
+}
+
+std::vector<std::string> isolate_plugin(const PluginSpec& plugin, StageRegistry& registry,
+                                        const std::shared_ptr<isolation::HelperPool>& helpers) {
+  check_plugin_file(plugin.file, plugin.sha256);
+  const fs::path real = fs::canonical(plugin.file);
+  if (is_loaded(real, registry)) return {};
+  std::vector<std::string> names;
+  in_helper(real, [&] {
+    for (StageType& type : isolation::isolated_types(real, helpers)) {
+      names.push_back(type.name);
+      registry.add(std::move(type));
+    }
+  });
+  return names;
 }
 
 }  // namespace petavox

@@ -62,6 +62,8 @@ class BlockContext {
   /// The whole volume that the first image or label port reads.
   const Box& domain() const { return domain_; }
   const VoxelSizeNm& voxel_size_nm() const { return voxel_size_nm_; }
+  /// Of the run: for those who pass a context on. Stages ask for random().
+  std::uint64_t seed() const { return seed_; }
   /// 64 random bits of a voxel: a function of the run's seed and the absolute coordinate only.
   std::uint64_t random(Coord p) const {
     return mix64(seed_ ^ mix64(static_cast<std::uint64_t>(p.z) * 0x9e3779b97f4a7c15ULL +

@@ -7,6 +7,7 @@
 #include "petavox/stage/value.hpp"
 
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -61,6 +62,7 @@ class Params {
   void problem(const std::string& key, const std::string& text);
   Problems& problems() { return *problems_; }
   const std::string& path() const { return path_; }
+  const Value& node() const { return *node_; }
   Position where(const std::string& key) const;
 
   const std::vector<ParamSpec>& asked() const { return asked_; }
@@ -69,6 +71,11 @@ class Params {
   /// What was read, defaults included, as "key=value" lines in the order asked: the semantic part of a
   /// fingerprint.
   const std::string& canonical() const { return canonical_; }
+  /// For a stage that was made elsewhere, with parameters that asked there: as if it had asked here.
+  void adopt(std::vector<ParamSpec> asked, std::string canonical) {
+    asked_.insert(asked_.end(), std::make_move_iterator(asked.begin()), std::make_move_iterator(asked.end()));
+    canonical_ += canonical;
+  }
 
  private:
   std::string read_text(const std::string& key, const std::string& fallback, const std::string& doc);

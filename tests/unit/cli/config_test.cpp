@@ -61,8 +61,10 @@ TEST(Config, ReadsEverything) {
       "  labels: {codec: none}\n"
       "  final: {codec: gzip, level: 4, shuffle: byte, chunk_shape: 32, shard_shape: [64, 128, 128]}\n"
       "memory: {reduction_mb: 7, chunk_cache_mb: 8}\n"
-      "run: {max_attempts: 5, lease_s: 1.5, seed: 9, isolation: none}\n"
-      "plugins: [libx.so]\n"
+      "run: {max_attempts: 5, lease_s: 1.5, seed: 9, isolation: process, verify_fraction: 0.25}\n"
+      "plugins: [libx.so, {file: liby.so, sha256: " +
+      std::string(64, 'A') +
+      "}]\n"
       "stages:\n"
       "  smooth: {stage: box_blur, radius: 2, reads: {image: input}, writes: {image: smoothed}}\n"
       "  boundary: {scale_nm: 20, model_path: net.pvx}\n");
@@ -79,7 +81,13 @@ TEST(Config, ReadsEverything) {
   EXPECT_EQ(config.memory_reduction_bytes, std::size_t{7} << 20);
   EXPECT_EQ(config.lease_s, 1.5);
   EXPECT_EQ(config.seed, 9U);
-  EXPECT_THAT(config.plugins, ElementsAre("/base/libx.so"));
+  ASSERT_EQ(config.plugins.size(), 2U);
+  EXPECT_EQ(config.plugins[0].file, "/base/libx.so");
+  EXPECT_EQ(config.plugins[0].sha256, "");
+  EXPECT_EQ(config.plugins[1].file, "/base/liby.so");
+  EXPECT_EQ(config.plugins[1].sha256, std::string(64, 'a'));
+  EXPECT_EQ(config.isolation, Isolation::process);
+  EXPECT_EQ(config.verify_fraction, 0.25);
   ASSERT_EQ(config.stages.size(), 2U);
   EXPECT_EQ(config.stages[0].type, "box_blur");
   EXPECT_EQ(config.stages[0].reads.at("image"), "input");
@@ -130,8 +138,9 @@ TEST(Config, RefusesEachKindOfBadValue) {
               HasSubstr("does not divide the block shape 64x64x64"));
   EXPECT_THAT(problem_with("blocks: [1]\n"), HasSubstr("blocks is not a map"));
   EXPECT_THAT(problem_with("memory: {reduction_mb: 0}\n"), HasSubstr("memory.reduction_mb is 0"));
-  EXPECT_THAT(problem_with("run: {isolation: process}\n"),
-              HasSubstr("cannot run in a process of their own yet"));
+  EXPECT_THAT(problem_with("run: {verify_fraction: 2}\n"), HasSubstr("run.verify_fraction is 2"));
+  EXPECT_THAT(problem_with("plugins: [{file: a.so, sha256: abc}]\n"), HasSubstr("is no SHA-256 digest"));
+  EXPECT_THAT(problem_with("plugins: [{}]\n"), HasSubstr("plugins.file is missing"));
   EXPECT_THAT(problem_with("run: {isolation: prison}\n"), HasSubstr("must be one of: none | process"));
   EXPECT_THAT(problem_with("plugins: {a: b}\n"), HasSubstr("`plugins` is a map"));
   EXPECT_THAT(problem_with("petavocks: 1\n"), HasSubstr("did you mean 'petavox'?"));

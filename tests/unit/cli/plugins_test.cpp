@@ -37,7 +37,7 @@ class Plugins : public testing::Test {
   static std::string refusal(const fs::path& file) {
     StageRegistry registry;
     try {
-      load_plugin(file, registry);
+      load_plugin({file, ""}, registry);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::config);
       EXPECT_TRUE(registry.types().empty());
@@ -51,7 +51,7 @@ class Plugins : public testing::Test {
 
 TEST_F(Plugins, AddsItsStagesWithThePathAsOrigin) {
   StageRegistry registry;
-  EXPECT_EQ(load_plugin(built("good"), registry), std::vector<std::string>{"invert"});
+  EXPECT_EQ(load_plugin({built("good"), ""}, registry), std::vector<std::string>{"invert"});
   const StageType* type = registry.find("invert");
   ASSERT_NE(type, nullptr);
   EXPECT_EQ(type->origin, fs::canonical(built("good")).string());
@@ -65,16 +65,16 @@ TEST_F(Plugins, AddsItsStagesWithThePathAsOrigin) {
 
 TEST_F(Plugins, NamedTwiceIsLoadedOnce) {
   StageRegistry registry;
-  load_plugin(built("good"), registry);
+  load_plugin({built("good"), ""}, registry);
   fs::create_symlink(built("good"), dir_ / "link.so");
-  EXPECT_TRUE(load_plugin(dir_ / "link.so", registry).empty());
+  EXPECT_TRUE(load_plugin({dir_ / "link.so", ""}, registry).empty());
 }
 
 TEST_F(Plugins, RefusesATakenName) {
   StageRegistry registry;
-  load_plugin(built("good"), registry);
+  load_plugin({built("good"), ""}, registry);
   try {
-    load_plugin(built("taken"), registry);
+    load_plugin({built("taken"), ""}, registry);
     FAIL() << "two stages of one name were accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("two stages are called 'invert'"));
