@@ -110,6 +110,7 @@ std::vector<Work> Master::work_for(WorkerId worker) {
     }
   };
   while (all.empty() && std::exchange(again, false)) {
+    if (const auto check = next_check(worker)) take(*check);
     for (const Assignment& assignment : scheduler_.next(worker, now())) take(assignment);
     if (all.empty() && !again)
       if (const auto copy = scheduler_.straggler(worker, now())) take(*copy);
@@ -141,6 +142,7 @@ void Master::invalidate(TaskId task) {
 }
 
 void Master::report(WorkerId worker, const TaskOutcome& outcome) {
+  if (!mismatch_.empty()) return;  // it may come of what is wrong
   const TaskId task = outcome.task;
   const AttemptRecord attempt{task, static_cast<std::uint32_t>(outcome.attempt),
                               static_cast<std::uint32_t>(worker.value)};
@@ -152,7 +154,9 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
         scheduler_.released(worker, task, outcome.attempt);
         return;
       }
-      if (scheduler_.succeeded(worker, task, outcome.attempt) != Acceptance::accepted) return;
+      const Acceptance acceptance = scheduler_.succeeded(worker, task, outcome.attempt);
+      if (acceptance == Acceptance::duplicate) compare(worker, outcome);
+      if (acceptance != Acceptance::accepted) return;
       const bool skipped = outcome.kind == OutcomeKind::skipped;
       // Skipped blocks say nothing about those inside the mask.
       if (!skipped)
@@ -168,6 +172,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
       record.flags = skipped ? done_skipped : 0;
       journal_.done(record, skipped ? outcome.text : std::string{});
       index_.put(task, {record.location, record.flags});
+      if (!skipped) note_check(worker, outcome);
       if (!skipped) streams_.try_emplace(stream_of(record.location), task.step);
       StepTotals& totals = totals_[static_cast<std::size_t>(task.step)];
       totals.seconds += static_cast<double>(outcome.nanoseconds) * 1e-9;
@@ -182,6 +187,7 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
     }
     case OutcomeKind::failed: {
       const Verdict verdict = scheduler_.failed(worker, task, outcome.attempt, outcome.retryable);
+      give_up_check(worker, outcome);
       if (verdict == Verdict::stale) return;
       ++failed_attempts_;
       journal_.failed(attempt, outcome.text);
@@ -193,7 +199,8 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
     }
     case OutcomeKind::corrupt: {
       const Verdict verdict = scheduler_.released(worker, task, outcome.attempt);
-      if (verdict == Verdict::stale) return;
+      checking_.erase(task);  // what it reads is made again: this is no case for a comparison
+      if (verdict == Verdict::stale && scheduler_.state(task) != TaskState::done) return;
       log::warning(fmt::format("{}; {} runs again", outcome.text, plan_.describe(outcome.culprit)));
       if (scheduler_.state(outcome.culprit) != TaskState::done) return;
       invalidate(outcome.culprit);
@@ -219,6 +226,7 @@ std::vector<WorkerId> Master::tick() {
     last_look_ = time;
     if (journal_.superseded()) superseded_ = true;
     given_up = give_up_expired();
+    requeue_lost_checks();
   }
   // After that: a disk that stands still must not cost the leases of those who spoke meanwhile.
   if (time - last_commit_ >= commit_interval) {
@@ -289,12 +297,15 @@ RunReport Master::conclude(const InputSet& inputs, bool interrupted) {
   if (!fatal_.empty()) {
     report.exit_code = ExitCode::io;
     trouble = fatal_ + "; what was finished is kept: run the same command again to resume";
+  } else if (!mismatch_.empty()) {
+    report.exit_code = ExitCode::verify_differs;
+    trouble = mismatch_;
   } else if (superseded_) {
     report.exit_code = ExitCode::io;
     trouble =
         fmt::format("another petavox has taken over {} (two masters would waste work); wait for it to finish",
                     root_.path());
-  } else if (!scheduler_.finished()) {
+  } else if (!finished()) {
     try {
       collect();
       snapshot_if_due(true);

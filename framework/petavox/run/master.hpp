@@ -10,6 +10,7 @@
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
 #include "petavox/run/usage.hpp"
+#include "petavox/run/worker_id.hpp"
 #include "petavox/schedule/scheduler.hpp"
 
 #include <functional>
@@ -28,9 +29,15 @@ class Master {
 
   std::uint32_t generation() const { return journal_.generation(); }
 
-  void add_worker(WorkerId worker) { scheduler_.add_worker(worker); }
+  void add_worker(WorkerId worker) {
+    scheduler_.add_worker(worker);
+    ++workers_of_rank_[rank_of(worker, threads())];
+  }
   /// What it was given goes to others; nothing is blamed.
-  void remove_worker(WorkerId worker) { scheduler_.remove_worker(worker); }
+  void remove_worker(WorkerId worker) {
+    scheduler_.remove_worker(worker);
+    workers_of_rank_.erase(rank_of(worker, threads()));
+  }
   /// Work for the worker, if there is any now.
   std::vector<Work> work_for(WorkerId worker);
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
@@ -62,7 +69,7 @@ class Master {
   /// From now on commits are noted there; nullptr: nowhere.
   void profile_to(ProfileLog* log) { profile_ = log; }
 
-  bool finished() const { return scheduler_.finished(); }
+  bool finished() const { return scheduler_.finished() && checks_.empty() && checking_.empty(); }
   Index tasks_run() const { return tasks_run_; }
   Index tasks_resumed() const { return tasks_resumed_; }
   /// Work may turn up at the next call of work_for() though nothing is running.
@@ -72,7 +79,7 @@ class Master {
   /// Another master has taken over.
   bool superseded() const { return superseded_; }
   /// No more work may be handed out: the run was asked to stop, failed, or belongs to another master now.
-  bool must_stop() const { return stop_requested() || !fatal_.empty() || superseded_; }
+  bool must_stop() const { return stop_requested() || !fatal_.empty() || superseded_ || !mismatch_.empty(); }
 
   /// Writes virtual datasets, summaries, manifest and the record of completion, if everything is done; else
   /// lists what failed. `interrupted`: the run was asked to stop.
@@ -104,6 +111,24 @@ class Master {
   void bring_back(WorkerId worker, const Assignment& assignment);
   bool is_there(const std::optional<IndexedResult>& result) const;
   void invalidate(TaskId task);
+
+  // master_checks.cpp
+  /// A result that is to be made a second time.
+  struct Check {
+    int rank = 0;  ///< that made the first
+    Location location;
+    DigestSum digest;
+    int attempts = 0;
+    WorkerId worker{};  ///< that makes the second
+    int attempt = 0;
+  };
+  bool sampled(TaskId task) const;
+  void note_check(WorkerId worker, const TaskOutcome& outcome);
+  std::optional<Assignment> next_check(WorkerId worker);
+  void compare(WorkerId worker, const TaskOutcome& second);
+  void give_up_check(WorkerId worker, const TaskOutcome& outcome);
+  void requeue_lost_checks();
+  void forget_descendants(TaskId task);
 
   // master_collect.cpp
   bool collects() const;
@@ -155,6 +180,11 @@ class Master {
   std::vector<Release> releases_;
   bool repairing_ = false;
   Index tasks_run_ = 0, tasks_resumed_ = 0, failed_attempts_ = 0;
+  std::map<int, int> workers_of_rank_;  // ranks that work, or were given up and may come back
+  std::map<TaskId, Check> checks_;      // results that wait for their second execution
+  std::map<TaskId, Check> checking_;    // … that have it
+  Index checked_ = 0;
+  std::string mismatch_;
   std::string fatal_;
   bool superseded_ = false;
 };

@@ -23,6 +23,8 @@ bool Master::unread(int step) const {
 // Expects that the journal has just been committed: what is done is on record.
 void Master::collect() {
   if (!collects() || journal_.pending_bytes() > 0) return;
+  // A second execution reads what the first has read.
+  if (!checks_.empty() || !checking_.empty()) return;
   std::vector<std::pair<Stream, std::int64_t>> gone;
   for (const auto& [stream, step] : streams_) {
     if (collected_.contains(stream) || !unread(static_cast<int>(step))) continue;

@@ -159,6 +159,9 @@ std::vector<Assignment> Scheduler::next(WorkerId worker, Instant now) { return i
 std::optional<Assignment> Scheduler::straggler(WorkerId worker, Instant now) {
   return impl_->straggler(worker, now);
 }
+std::optional<Assignment> Scheduler::again(WorkerId worker, TaskId task, Instant now) {
+  return impl_->again(worker, task, now);
+}
 Acceptance Scheduler::succeeded(WorkerId worker, TaskId task, int attempt) {
   return impl_->succeeded(worker, task, attempt);
 }

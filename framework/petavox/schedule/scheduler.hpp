@@ -117,6 +117,10 @@ class Scheduler {
   /// another worker, if it is older than `straggler_age`. The first result wins.
   std::optional<Assignment> straggler(WorkerId worker, Instant now);
 
+  /// A second execution of a task that is done, to be compared with the first: its report will be a
+  /// duplicate. Nothing if the worker is unknown or full, or tasks run one at a time now.
+  std::optional<Assignment> again(WorkerId worker, TaskId task, Instant now);
+
   // ---- reports ----
 
   Acceptance succeeded(WorkerId worker, TaskId task, int attempt);

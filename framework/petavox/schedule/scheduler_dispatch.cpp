@@ -348,6 +348,17 @@ void Scheduler::Impl::find_stragglers(Instant now) {
   std::reverse(stragglers_.begin(), stragglers_.end());
 }
 
+std::optional<Assignment> Scheduler::Impl::again(WorkerId id, TaskId task, Instant now) {
+  start();
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || !suspects_.empty() || room(found->second) <= 0) return std::nullopt;
+  if (code(task) != TaskCode::done || !dependencies_done(task)) return std::nullopt;
+  history_of(task);  // from now on its executions are counted
+  const Assignment assignment = issue(found->second, task, now);
+  set_code(task, TaskCode::done);
+  return assignment;
+}
+
 // Expects a task that some worker holds.
 bool Scheduler::Impl::may_duplicate(TaskId task) const {
   if (code(task) != TaskCode::live) return false;

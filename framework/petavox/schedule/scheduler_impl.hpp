@@ -115,6 +115,7 @@ class Scheduler::Impl {
   int num_workers() const { return static_cast<int>(workers_.size()); }
   std::vector<Assignment> next(WorkerId id, Instant now);
   std::optional<Assignment> straggler(WorkerId id, Instant now);
+  std::optional<Assignment> again(WorkerId id, TaskId task, Instant now);
   void renew(WorkerId id, Instant now);
   std::vector<std::pair<WorkerId, TaskId>> expired(Instant now);
   std::optional<TaskId> running(WorkerId id) const;
