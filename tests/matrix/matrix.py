@@ -3,9 +3,12 @@
 
 Axes: block shape x ranks x threads of each x schedule x executor (serial, loopback, MPI) x killed-and-resumed x SIMD code paths of the
 libraries (glibc tunables), on the phantom, on volumes made of ties (constant affinity, two values, random bytes) and,
-where the folder of real data is there, on real EM. `ci` takes a covering subset; `full` takes the product.
+where the folder of real data is there, on real EM. `ci` takes a covering subset; `full` takes the product,
+thousands of runs: hours, or in parts.
 
-Example: matrix.py --petavox build/release/apps/petavox/petavox --size ci
+Examples:
+  matrix.py --petavox build/release/apps/petavox/petavox --size ci
+  matrix.py --petavox build/release/apps/petavox/petavox --size full --part 3/40
 """
 import argparse
 import itertools
@@ -132,7 +135,9 @@ class Matrix:
         ways += [("loopback", 1, 2), ("mpi", 2, 3), ("loopback", 3, 5), ("mpi", 1, 5), ("mpi", 3, 2)]
         everything = list(itertools.product(shapes + [(16, 24, 20)], ways, (0, 1, 2), (True, False), (False, True)))
         if self.args.size == "full":
-            return everything
+            part, parts = self.args.part
+            random.Random(self.args.seed).shuffle(everything)
+            return everything[part - 1::parts]
         # A covering subset: every value of every axis at least once, each with everything else at random.
         picked = []
         axes = [shapes + [(16, 24, 20)], ways, (0, 1, 2), (True, False), (False, True)]
@@ -171,8 +176,15 @@ def main():
     parser.add_argument("--petavox", required=True)
     parser.add_argument("--shared", default="", help="folder of real data, if there is one")
     parser.add_argument("--size", choices=["ci", "full"], default="ci")
+    parser.add_argument("--part", default="1/1", help="of the full product, split among N calls: K/N; the same --seed gives the same split")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    try:
+        args.part = tuple(int(number) for number in args.part.split("/"))
+        if len(args.part) != 2 or not 1 <= args.part[0] <= args.part[1]:
+            raise ValueError
+    except ValueError:
+        parser.error("--part is K/N with 1 <= K <= N")
     try:
         import h5py  # noqa: F401
     except ImportError:
