@@ -3,7 +3,7 @@
 petavox_packages="g++ cmake ninja-build ccache pkg-config openmpi-bin libopenmpi-dev libboost-mpi-dev
   libboost-serialization-dev libhdf5-openmpi-dev libblosc-dev libeigen3-dev libyaml-cpp-dev libgtest-dev libgmock-dev
   libxxhash-dev zlib1g-dev libfftw3-dev libjpeg-dev libpng-dev libtiff-dev nlohmann-json3-dev libspdlog-dev libfmt-dev
-  libcli11-dev libdnnl-dev libhwy-dev"
+  libcli11-dev libdnnl-dev libhwy-dev libssl-dev"
 # What only tests use.
 petavox_test_packages="python3 python3-numpy python3-h5py hdf5-tools libbenchmark-dev slurm-wlm munge"
 

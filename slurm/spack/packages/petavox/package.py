@@ -22,6 +22,7 @@ class Petavox(CMakePackage):
     depends_on("eigen@3.4:")
     depends_on("yaml-cpp@0.7:")
     depends_on("xxhash")
+    depends_on("openssl")
     depends_on("zlib-api")
     depends_on("fftw@3.3: precision=float,double")
     depends_on("libjpeg-turbo")
