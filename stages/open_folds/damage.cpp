@@ -7,8 +7,8 @@ namespace petavox::open_folds {
 namespace {
 
 constexpr Index rim = 3;         // the edge of a fold is neither
-constexpr Index beside = 5;      // pixels by which what a bar marks grows into what looks like it
-constexpr Index blur = 2;        // half the width of a bar
+constexpr Index beside = 1;      // pixels by which what a bar marks grows into what looks like it
+constexpr Index blur = 2;        // half the width of what a pixel looks like
 constexpr Index directions = 8;  // of each octant
 constexpr Index parts_of_grey = 16;
 constexpr Index shortest = 96;  // what is shorter may be a row of organelles, however small the section
@@ -122,8 +122,8 @@ class Bars {
       if (const Index v = grey_.values[where[i]]; v >= 0) sum += v, ++count;
       if (i >= length)
         if (const Index v = grey_.values[where[i - length]]; v >= 0) sum -= v, --count;
-      // Three quarters of a bar must be tissue.
-      if (i + 1 < length || 4 * count < 3 * length_) continue;
+      // Half of a bar must be tissue.
+      if (i + 1 < length || 2 * count < length_) continue;
       if (darker ? sum >= limit * count : sum <= limit * count) continue;
       for (std::size_t j = std::max(marked_to, i + 1 - length); j <= i; ++j) marked.values[where[j]] = 1;
       marked_to = i + 1;
@@ -135,15 +135,18 @@ class Bars {
 };
 
 /// What looks like it: pixels beyond a weaker limit that lie on a bar or beside one.
-Mask extent_of(const Grid<std::int32_t>& grey, Index strong, Index weak, bool darker, Index length) {
+Mask extent_of(const Grid<std::int32_t>& grey, Index half_width, Index strong, Index weak, bool darker,
+               Index length) {
   Mask marked{grey.height, grey.width};
   Bars{grey, length}.mark(strong, darker, marked);
-  Mask region = grown(marked, beside);
+  Mask region = grown(marked, half_width + beside);
   for (std::size_t i = 0; i < region.values.size(); ++i) {
     const Index v = grey.values[i];
     if (v < 0 || (darker ? v >= weak : v <= weak)) region.values[i] = 0;
   }
-  return region;
+  // Membranes that lead away from it are thin.
+  const Index thin = std::max<Index>(1, half_width / 2);
+  return grown(shrunk(region, thin), thin);
 }
 
 bool long_and_narrow(const Part& part, Index min_length) {
@@ -171,23 +174,24 @@ Mask damage_of(const Picture& picture, const DamageSettings& s) {
                       return content.at(y, x) != 0 ? picture.grey.at(y, x) : 0;
                     }};
   const Sums counts = sums_of(content);
+  const Index half_width = std::max(blur, side / 200);
   Grid<std::int32_t> grey{height, width, -1};
   for (Index y = 0; y < height; ++y)
     for (Index x = 0; x < width; ++x)
       if (content.at(y, x) != 0)
-        grey.at(y, x) =
-            static_cast<std::int32_t>(parts_of_grey * values.round(y, x, blur) / counts.round(y, x, blur));
+        grey.at(y, x) = static_cast<std::int32_t>(parts_of_grey * values.round(y, x, half_width) /
+                                                  counts.round(y, x, half_width));
   const auto beyond = [&](Index end, double contrast) {
     const auto middle = static_cast<double>(greys.middle);
     return static_cast<Index>(static_cast<double>(parts_of_grey) *
                               (middle + contrast * (static_cast<double>(end) - middle)));
   };
-  constexpr double nearly = 0.6;
+  constexpr double nearly = 0.8;
   for (const bool darker : {true, false}) {
     const Index end = darker ? greys.low : greys.high;
     if (end == greys.middle) continue;
-    keep_long_ones(extent_of(grey, beyond(end, s.contrast), beyond(end, nearly * s.contrast), darker,
-                             2 * min_length / 3),
+    keep_long_ones(extent_of(grey, half_width, beyond(end, s.contrast), beyond(end, nearly * s.contrast),
+                             darker, 2 * min_length / 3),
                    min_length, darker ? What::dark : What::bright, damage);
   }
   const Index gap = std::max<Index>(2, side / 32);

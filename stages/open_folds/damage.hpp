@@ -19,14 +19,15 @@ inline constexpr int most_pieces = static_cast<int>(What::last_piece);
 
 struct DamageSettings {
   double min_length = 0.15;  ///< of the section's longer side; at least 96 pixels
-  double contrast = 0.6;     ///< from the median grey (0) to the darkest or brightest 2 % of the pixels (1)
+  double contrast = 0.5;     ///< from the median grey (0) to the darkest or brightest 2 % of the pixels (1)
   double min_piece = 0.02;   ///< of what the section holds
 };
 
-/// For each pixel What::dark, bright or empty, or 0. Bars of two thirds of the least length, five pixels
-/// wide, in 32 directions, whose mean lies beyond the contrast mark it, and what is nearly as dark or bright
-/// beside them belongs to it; gaps are what closing the section by a sixteenth of its side fills. Connected
-/// parts count if they are long enough, and at least three times as long as they are wide.
+/// For each pixel What::dark, bright or empty, or 0. Bars of two thirds of the least length, a hundredth of
+/// the section wide, in 32 directions, whose mean lies beyond the contrast mark it, and what is nearly as
+/// dark or bright there belongs to it, unless it is thin; gaps are what closing the section by a 32nd of its
+/// side fills. Connected parts count if they are long enough, and at least three times as long as they are
+/// wide.
 Mask damage_of(const Picture& picture, const DamageSettings& settings);
 
 /// Takes out of `damage` the parts that a neighbour has at the same place and of the same kind, to more than

@@ -444,7 +444,7 @@ def tiles_to_segments(petavox, data, work):
     folder = work / "tiles_to_segments"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    subprocess.run([petavox, "phantom", "--shape", "24,512,512", "--voxel-size-nm", "40,4,4", "--seed", "31", "--out",
+    subprocess.run([petavox, "phantom", "--shape", "16,384,384", "--voxel-size-nm", "16,4,4", "--seed", "31", "--out",
                     folder / "phantom"], check=True, capture_output=True)
     subprocess.run([petavox, "phantom", "--tiles", "--from", f"{folder}/phantom/phantom.h5:/raw", "--seed", "5", "--out",
                     folder / "tiles"], check=True, capture_output=True)
