@@ -669,7 +669,8 @@ class Campaign(SystemCallRows):
                   "link to nothing": lambda at: at.symlink_to(outside / "new"),
                   "hard link": lambda at: at.hardlink_to(outside / "victim"),
                   "pipe": os.mkfifo}
-        for name, plant in self.random.sample([(n, p) for n in names for p in plants], min(trials, len(names) * len(plants))):
+        chosen = self.random.sample([(n, p) for n in names for p in plants], min(trials, len(names) * len(plants)))
+        for name, plant in [("live/1", "hard link"), *chosen]:
             out = own / "planted"
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             plants[plant](out / name)

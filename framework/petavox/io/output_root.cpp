@@ -120,7 +120,15 @@ File OutputRoot::create_new(std::string_view name) const {
 }
 
 File OutputRoot::open_or_create(std::string_view name) const {
-  return state_->open_file(name, O_RDWR | O_CREAT);
+  File file = state_->open_file(name, O_RDWR | O_CREAT);
+  struct stat status {};
+  if (::fstat(file.descriptor(), &status) != 0) throw system_error("examine", file.path(), errno);
+  if (status.st_nlink > 1)
+    throw Error{ErrorCode::io,
+                file.path() +
+                    " has another name too, which may be anywhere (what is written here would appear there); "
+                    "remove it"};
+  return file;
 }
 
 File OutputRoot::open_for_reading(std::string_view name) const {

@@ -34,7 +34,7 @@ class OutputRoot {
 
   /// A new file for writing. Throws Error{io} if the name exists.
   File create_new(std::string_view name) const;
-  /// For reading and writing, made where it is missing.
+  /// For reading and writing, made where it is missing. Throws Error{io} if the file has another name too.
   File open_or_create(std::string_view name) const;
   File open_for_reading(std::string_view name) const;
   /// Nothing if there is no such file.

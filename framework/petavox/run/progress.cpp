@@ -145,7 +145,9 @@ void LiveFile::write(const Progress& progress) {
   try {
     if (!file_.is_open()) {
       root_.make_directories("live");
-      file_ = root_.open_or_create(live_name(generation_));
+      // A new file: whatever bears the name, such as another name of a file elsewhere, is not written to.
+      root_.remove(live_name(generation_));
+      file_ = root_.create_new(live_name(generation_));
       for (const std::string& name : root_.list("live")) {
         std::uint32_t other = 0;
         const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), other);

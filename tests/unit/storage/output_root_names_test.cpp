@@ -70,6 +70,10 @@ TEST_F(HostileNameTest, LinksThatLeadOut) {
   EXPECT_THROW((void)root.open_or_create("file"), Error);
   EXPECT_THROW((void)root.remove_tree("absolute"), Error);
   expect_refused("relative/secret");
+  // A second name of a file outside: not seen as a link, so nothing that exists is opened for writing under
+  // it.
+  fs::create_hard_link(scratch.path() + "/outside/secret", root.path() + "/hard");
+  EXPECT_THROW((void)root.open_or_create("hard"), Error);
   // What is replaced is the link, not what it points to.
   root.atomically_replace("file", bytes_of("mine"));
   EXPECT_EQ(root.read_file("file", 100), bytes_of("mine"));
