@@ -35,6 +35,7 @@ class Executables {
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     Executable* operator->() const { return executable_.get(); }
+    Executable& operator*() const { return *executable_; }
 
    private:
     const Executables* owner_;

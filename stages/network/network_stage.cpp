@@ -37,6 +37,10 @@ NetworkStage::NetworkStage(Params& params) {
       params.extent("margin", {-1, -1, -1}, {-1, 1024},
                     "voxels by which a window reaches beyond that; -1: what the model recommends");
   skip_zeros_ = params.flag("skip_zeros", true, "windows without data (all voxels 0) get zeros at no cost");
+  flips_ =
+      params.choice("augment", "none", {"none", "flips"},
+                    "flips: the mean over the eight mirrorings of each window, at eight times the cost") ==
+      "flips";
   backend_ = network::ask_backend(params);
   model_ = network::ask_model(params, path.empty() ? "model" : "model_path", path, chosen);
   if (model_.layers.empty()) return;
@@ -45,6 +49,30 @@ NetworkStage::NetworkStage(Params& params) {
   if (!all && output_.kind == network::OutputKind::affinities && has_nearest(output_)) channels_ = 3;
   if (output_.kind == network::OutputKind::probabilities) choose_classes(params, classes, kept);
   choose_window(params, core, margin);
+  if (flips_) check_flips(params);
+}
+
+void NetworkStage::check_flips(Params& params) const {
+  Extent longest{0, 0, 0};
+  for (const Coord& offset : output_.offsets) {
+    int axes = 0;
+    for (int axis = 0; axis < 3; ++axis) {
+      longest[axis] = std::max(longest[axis], std::abs(offset[axis]));
+      axes += offset[axis] != 0;
+    }
+    if (axes > 1) {
+      params.problem("augment", fmt::format("the model has a diagonal offset, {} (mirrored, it is another "
+                                            "one); write none",
+                                            to_string(offset)));
+      return;
+    }
+  }
+  for (int axis = 0; axis < 3; ++axis)
+    if (margin_[axis] < longest[axis])
+      params.problem("augment",
+                     fmt::format("the margin {} is less than the longest offset of the model, {} (a pair in "
+                                 "the mirrored window would lie outside of it); set margin to at least that",
+                                 to_string(margin_), to_string(longest)));
 }
 
 void NetworkStage::choose_classes(Params& params, const std::string& classes,
@@ -122,8 +150,9 @@ Contract NetworkStage::contract(const Setup& setup) const {
   c.subvolume = core_;
   if (model_.layers.empty()) return c;
   const int computed_channels = model_.input_channels + model_.channels_of(output_.tensor);
+  const double buffers = flips_ ? 2.0 : 1.0;
   const double bytes = network::executable_bytes(model_, output_.tensor, window_) +
-                       4.0 * computed_channels * static_cast<double>(window_.voxels());
+                       4.0 * buffers * computed_channels * static_cast<double>(window_.voxels());
   c.scratch_bytes_per_voxel = network::per_voxel_read(bytes, core_, margin_, setup.domain);
   return c;
 }
@@ -136,13 +165,33 @@ void NetworkStage::run(const BlockInputs& inputs, BlockOutputs& outputs, const B
   std::vector<float> in(static_cast<std::size_t>(model_.input_channels * window_.voxels()));
   network::fill_window(image, begin, window_, model_.mean, model_.deviation, in);
   std::vector<float> result(static_cast<std::size_t>(model_.channels_of(output_.tensor) * window_.voxels()));
-  executables_.lease([this] { return network::compile(model_, output_.tensor, window_, backend_); })
-      ->run(in, result);
+  {
+    const auto executable =
+        executables_.lease([this] { return network::compile(model_, output_.tensor, window_, backend_); });
+    if (flips_)
+      average(*executable, in, result);
+    else
+      executable->run(in, result);
+  }
   const auto out = outputs.image(port()).view<std::uint8_t>();
   if (values_.empty())
     network::store_window(result, begin, window_, output_.offsets, out);
   else
     network::store_types(result, begin, window_, values_, out);
+}
+
+void NetworkStage::average(network::Executable& executable, std::span<const float> image,
+                           std::span<float> result) const {
+  std::fill(result.begin(), result.end(), 0.0F);
+  std::vector<float> flipped(image.size()), said(result.size());
+  // In this order for every voxel: sums of floats depend on it.
+  for (int number = 0; number < network::Flips::count; ++number) {
+    const auto flips = network::Flips::of(number);
+    network::flip_window(image, window_, flips, flipped);
+    executable.run(flipped, said);
+    network::add_flipped(said, window_, flips, output_.offsets, result);
+  }
+  for (float& value : result) value *= 1.0F / network::Flips::count;
 }
 
 std::string NetworkStage::port() const {

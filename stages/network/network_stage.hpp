@@ -21,6 +21,10 @@ class NetworkStage final : public Stage {
  private:
   void choose_output(Params& params, const std::string& wanted);
   void choose_classes(Params& params, const std::string& classes, const std::vector<std::string>& kept);
+  /// The margin must hold the pairs of all channels that are averaged.
+  void check_flips(Params& params) const;
+  /// The mean of what the network says of all mirrorings of a window, into `result`.
+  void average(network::Executable& executable, std::span<const float> image, std::span<float> result) const;
   void choose_window(Params& params, Extent core, Extent margin);
 
   network::Model model_;
@@ -32,6 +36,7 @@ class NetworkStage final : public Stage {
   Extent core_{}, margin_{};
   Extent window_{};  ///< core and margins
   bool skip_zeros_ = true;
+  bool flips_ = false;  ///< the mean over the mirrorings of the window is written
   network::BackendSettings backend_;
   network::Executables executables_;
 };

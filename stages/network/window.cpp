@@ -63,6 +63,47 @@ bool all_zero(const Array& image, const Box& box) {
   });
 }
 
+void flip_window(std::span<const float> from, Extent window, Flips flips, std::span<float> to) {
+  const Index planes = static_cast<Index>(from.size()) / (window.y * window.x);
+  for (Index plane = 0; plane < planes; ++plane) {
+    const Index channel = plane / window.z, z = plane % window.z;
+    for (Index y = 0; y < window.y; ++y) {
+      const Index source = (channel * window.z + (flips.z ? window.z - 1 - z : z)) * window.y +
+                           (flips.y ? window.y - 1 - y : y);
+      const float* row = from.data() + source * window.x;
+      float* out = to.data() + (plane * window.y + y) * window.x;
+      if (flips.x)
+        std::reverse_copy(row, row + window.x, out);
+      else
+        std::copy_n(row, window.x, out);
+    }
+  }
+}
+
+void add_flipped(std::span<const float> result, Extent window, Flips flips, std::span<const Coord> offsets,
+                 std::span<float> sum) {
+  const Index channels = static_cast<Index>(sum.size()) / window.voxels();
+  for (Index c = 0; c < channels; ++c) {
+    const Coord offset = offsets.empty() ? Coord{} : offsets[static_cast<std::size_t>(c)];
+    // From voxel v to the voxel of the mirrored window that knows its pair: v, or last - v + offset.
+    Coord first, step;
+    Coord begin{};
+    for (int axis = 0; axis < 3; ++axis) {
+      step[axis] = flips[axis] ? -1 : 1;
+      first[axis] = flips[axis] ? window[axis] - 1 + offset[axis] : 0;
+      begin[axis] = std::max<Index>(0, offset[axis]);
+    }
+    for (Index z = begin.z; z < window.z + std::min<Index>(0, offset.z); ++z)
+      for (Index y = begin.y; y < window.y + std::min<Index>(0, offset.y); ++y) {
+        const Index row = (c * window.z + first.z + step.z * z) * window.y + first.y + step.y * y;
+        const Index from = row * window.x + first.x;
+        float* to = sum.data() + ((c * window.z + z) * window.y + y) * window.x;
+        for (Index x = begin.x; x < window.x + std::min<Index>(0, offset.x); ++x)
+          to[x] += result[static_cast<std::size_t>(from + step.x * x)];
+      }
+  }
+}
+
 void store_window(std::span<const float> result, Coord begin, Extent window, std::span<const Coord> offsets,
                   View<std::uint8_t> out) {
   const Box& core = out.box();

@@ -24,6 +24,25 @@ void fill_window(const Array& image, Coord begin, Extent window, float mean, flo
 /// True if no voxel of `box` differs from zero.
 bool all_zero(const Array& image, const Box& box);
 
+/// One of the eight mirrorings of a window: the axes that are flipped.
+struct Flips {
+  bool z = false, y = false, x = false;
+  static constexpr int count = 8;
+  /// 0 flips nothing.
+  static Flips of(int number) { return {(number & 4) != 0, (number & 2) != 0, (number & 1) != 0}; }
+  bool operator[](int axis) const { return axis == 0 ? z : axis == 1 ? y : x; }
+};
+
+/// The mirror image of all channels of a window.
+void flip_window(std::span<const float> from, Extent window, Flips flips, std::span<float> to);
+
+/// Adds to `sum` what a network said of the mirrored window, brought back. In the mirror the pair of v and
+/// v - offset is that of the mirror image of v - offset and the voxel behind it, so channel i (of
+/// offsets[i], along one axis; no offsets: not of pairs) is shifted too. Voxels nearer to the low faces of
+/// the window than their offset get nothing.
+void add_flipped(std::span<const float> result, Extent window, Flips flips, std::span<const Coord> offsets,
+                 std::span<float> sum);
+
 /// Writes channels[i] of `result` (values in 0..1 over a window that begins at `begin`) to channel i of
 /// `out`, as 255 x, rounded. If `affinities`, pairs that reach out of the domain are 0: channels[i] is the
 /// offset's.

@@ -82,6 +82,93 @@ TEST(NetworkStage, PairsThatLeaveTheDomainAreZeroAndEmptyWindowsCostNothing) {
   });
 }
 
+TEST(NetworkWindow, AFlippedWindowIsBroughtBackPairByPair) {
+  using network::Flips;
+  // A "network" whose answer for the pair (v, v - offset) depends on the two voxels, whatever their order.
+  const Extent window{5, 6, 7};
+  const std::vector<Coord> offsets{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0, 3, 0}};
+  const Box box = Box::from({0, 0, 0}, window);
+  std::vector<float> image(static_cast<std::size_t>(window.voxels()));
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>((i * 37) % 101);
+  const auto partner = [](Coord v, Coord offset) {
+    return Coord{v.z - offset.z, v.y - offset.y, v.x - offset.x};
+  };
+  const auto answer = [&](const std::vector<float>& of) {
+    std::vector<float> result;
+    for (const Coord& offset : offsets)
+      box.for_each([&](Coord v) {
+        const Coord w = partner(v, offset);
+        result.push_back(box.contains(w) ? of[static_cast<std::size_t>(box.raster(v))] *
+                                               of[static_cast<std::size_t>(box.raster(w))]
+                                         : -1e6F);
+      });
+    return result;
+  };
+  const std::vector<float> expected = answer(image);
+  for (int number = 0; number < Flips::count; ++number) {
+    const Flips flips = Flips::of(number);
+    std::vector<float> flipped(image.size());
+    network::flip_window(image, window, flips, flipped);
+    std::vector<float> sum(expected.size(), 0.0F);
+    network::add_flipped(answer(flipped), window, flips, offsets, sum);
+    for (std::size_t c = 0; c < offsets.size(); ++c) {
+      box.for_each([&](Coord v) {
+        const auto i = c * image.size() + static_cast<std::size_t>(box.raster(v));
+        EXPECT_EQ(sum[i], box.contains(partner(v, offsets[c])) ? expected[i] : 0.0F)
+            << number << " channel " << c << " " << to_string(v);
+      });
+    }
+  }
+}
+
+TEST(NetworkStage, FlipsMakeTheResultOfAMirroredVolumeTheMirroredResult) {
+  const ModelFile file{network::small_unet().bytes()};
+  // Few windows: each is computed eight times.
+  testing::KitOptions small;
+  small.inputs = [](std::uint64_t seed) {
+    const Box box = Box::from({-1, 3, 0}, {3, 5, 6});
+    return testing::MemoryValues{{"input", testing::MemoryValue::image(testing::random_image(
+                                               DType::u8, box, 1, testing::Texture::smooth, seed))}};
+  };
+  small.block_shapes = {{2, 3, 4}};
+  small.masks = false;
+  EXPECT_TRUE(testing::check_stage<NetworkStage>(
+      {{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}, {"augment", "flips"}}, small));
+  const Box domain = Box::from({0, 0, 0}, {8, 8, 8});
+  const Array image = testing::random_image(DType::u8, domain, 1, testing::Texture::smooth, 4);
+  Array mirrored{DType::u8, domain};
+  domain.for_each([&](Coord p) {
+    mirrored.view<std::uint8_t>()[p] = image.view<const std::uint8_t>()[{p.z, 7 - p.y, p.x}];
+  });
+  const auto run = [&](const Array& of, const std::string& augment) {
+    testing::MemoryValues inputs;
+    inputs.emplace("input", testing::MemoryValue::image(of.clone()));
+    auto values = testing::run_in_memory(
+        testing::make_program(
+            testing::stage_type<NetworkStage>(),
+            {{"model_path", file.path()}, {"window", "8"}, {"margin", "2"}, {"augment", augment}}),
+        inputs);
+    return values.at("affinities").voxels().clone();
+  };
+  const auto largest_difference = [&](const std::string& augment) {
+    const Array there = run(image, augment), mirror = run(mirrored, augment);
+    int largest = 0;
+    domain.for_each([&](Coord p) {
+      for (int c = 0; c < 3; ++c) {
+        // The pair (y, y - 1) is (8 - y, 7 - y) in the mirror.
+        const Coord q{p.z, c == 1 ? 8 - p.y : 7 - p.y, p.x};
+        if (!domain.contains(q)) continue;
+        largest = std::max(largest, std::abs(there.view<const std::uint8_t>().at(c, p) -
+                                             mirror.view<const std::uint8_t>().at(c, q)));
+      }
+    });
+    return largest;
+  };
+  // Sums in another order may round to the next step.
+  EXPECT_LE(largest_difference("flips"), 1);
+  EXPECT_GT(largest_difference("none"), 5) << "the network is symmetric by itself; this test sees nothing";
+}
+
 TEST(NetworkStage, ClassesAndLongRangeAreWritten) {
   ModelBuilder b;
   b.conv("c", "image", 1, 4, {1, 1, 1}, false).layer("s", "sigmoid", {"c"});
@@ -137,6 +224,15 @@ TEST(NetworkStage, ConfigurationErrorsNameTheFileAndTheWay) {
                 .find("it has: membrane, vessel"),
             std::string::npos);
   EXPECT_NE(config_error({{"model", "mouse"}}).find("fibsem"), std::string::npos);
+  EXPECT_NE(config_error({{"model_path", good.path()}, {"margin", "0"}, {"augment", "flips"}})
+                .find("set margin to at least that"),
+            std::string::npos);
+  ModelBuilder d;
+  d.conv("c", "image", 1, 4, {1, 1, 1}, false).layer("s", "sigmoid", {"c"});
+  d.affinities("s", {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0, 2, 2}});
+  const ModelFile diagonal{d.bytes()};
+  EXPECT_NE(config_error({{"model_path", diagonal.path()}, {"augment", "flips"}}).find("diagonal offset"),
+            std::string::npos);
   EXPECT_EQ(config_error({{"model_path", good.path()}, {"isa", "auto"}}), "accepted");
   EXPECT_NE(
       config_error({{"model_path", good.path()}, {"backend", "other 1.0"}}).find("computes with oneDNN"),
