@@ -199,8 +199,10 @@ void Master::report(WorkerId worker, const TaskOutcome& outcome) {
     }
     case OutcomeKind::corrupt: {
       const Verdict verdict = scheduler_.released(worker, task, outcome.attempt);
-      checking_.erase(task);  // what it reads is made again: this is no case for a comparison
-      if (verdict == Verdict::stale && scheduler_.state(task) != TaskState::done) return;
+      // Of a task that is done only a second execution for comparison counts: what it reads was kept for it.
+      // Another copy may come too late for what it reads.
+      const bool compared = drop_check(worker, outcome).has_value();
+      if (verdict == Verdict::stale && !compared) return;
       log::warning(fmt::format("{}; {} runs again", outcome.text, plan_.describe(outcome.culprit)));
       if (scheduler_.state(outcome.culprit) != TaskState::done) return;
       invalidate(outcome.culprit);

@@ -125,6 +125,7 @@ class Master {
   bool sampled(TaskId task) const;
   void note_check(WorkerId worker, const TaskOutcome& outcome);
   std::optional<Assignment> next_check(WorkerId worker);
+  std::optional<Check> drop_check(WorkerId worker, const TaskOutcome& outcome);
   void compare(WorkerId worker, const TaskOutcome& second);
   void give_up_check(WorkerId worker, const TaskOutcome& outcome);
   void requeue_lost_checks();

@@ -56,12 +56,20 @@ std::optional<Assignment> Master::next_check(WorkerId worker) {
   return std::nullopt;
 }
 
-void Master::compare(WorkerId worker, const TaskOutcome& second) {
-  const auto found = checking_.find(second.task);
-  if (found == checking_.end() || found->second.worker != worker || found->second.attempt != second.attempt)
-    return;
-  const Check first = found->second;
+// The check whose second execution this is the end of.
+std::optional<Master::Check> Master::drop_check(WorkerId worker, const TaskOutcome& outcome) {
+  const auto found = checking_.find(outcome.task);
+  if (found == checking_.end() || found->second.worker != worker || found->second.attempt != outcome.attempt)
+    return std::nullopt;
+  const Check check = found->second;
   checking_.erase(found);
+  return check;
+}
+
+void Master::compare(WorkerId worker, const TaskOutcome& second) {
+  const auto dropped = drop_check(worker, second);
+  if (!dropped) return;
+  const Check& first = *dropped;
   ++checked_;
   // A shard's record names its file, which is another one; its digest is that of its voxels.
   const bool store = plan_.step(static_cast<int>(second.task.step)).kind == StepKind::store;
@@ -82,11 +90,9 @@ void Master::compare(WorkerId worker, const TaskOutcome& second) {
 
 // The second execution failed, though the first did not.
 void Master::give_up_check(WorkerId worker, const TaskOutcome& outcome) {
-  const auto found = checking_.find(outcome.task);
-  if (found == checking_.end() || found->second.worker != worker || found->second.attempt != outcome.attempt)
-    return;
-  const Check check = found->second;
-  checking_.erase(found);
+  const auto dropped = drop_check(worker, outcome);
+  if (!dropped) return;
+  const Check& check = *dropped;
   log::warning(fmt::format("{} (a second execution, to compare it with the first)", outcome.text));
   if (check.attempts < plan_.config().max_attempts)
     checks_[outcome.task] = check;
