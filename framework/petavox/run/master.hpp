@@ -10,7 +10,6 @@
 #include "petavox/run/shuffled_graph.hpp"
 #include "petavox/run/task_runner.hpp"
 #include "petavox/run/usage.hpp"
-#include "petavox/run/worker_id.hpp"
 #include "petavox/schedule/scheduler.hpp"
 
 #include <functional>
@@ -29,15 +28,9 @@ class Master {
 
   std::uint32_t generation() const { return journal_.generation(); }
 
-  void add_worker(WorkerId worker) {
-    scheduler_.add_worker(worker);
-    ++workers_of_rank_[rank_of(worker, threads())];
-  }
+  void add_worker(WorkerId worker) { scheduler_.add_worker(worker); }
   /// What it was given goes to others; nothing is blamed.
-  void remove_worker(WorkerId worker) {
-    scheduler_.remove_worker(worker);
-    workers_of_rank_.erase(rank_of(worker, threads()));
-  }
+  void remove_worker(WorkerId worker) { scheduler_.remove_worker(worker); }
   /// Work for the worker, if there is any now.
   std::vector<Work> work_for(WorkerId worker);
   std::vector<WorkerId> hungry() const { return scheduler_.hungry(); }
@@ -128,6 +121,7 @@ class Master {
   std::optional<Check> drop_check(WorkerId worker, const TaskOutcome& outcome);
   void compare(WorkerId worker, const TaskOutcome& second);
   void give_up_check(WorkerId worker, const TaskOutcome& outcome);
+  void compare_again(TaskId task, const Check& check);
   void requeue_lost_checks();
   void forget_descendants(TaskId task);
 
@@ -181,10 +175,8 @@ class Master {
   std::vector<Release> releases_;
   bool repairing_ = false;
   Index tasks_run_ = 0, tasks_resumed_ = 0, failed_attempts_ = 0;
-  std::map<int, int> workers_of_rank_;  // ranks that work, or were given up and may come back
-  std::map<TaskId, Check> checks_;      // results that wait for their second execution
-  std::map<TaskId, Check> checking_;    // … that have it
-  Index checked_ = 0;
+  std::map<TaskId, Check> checks_;    // results that wait for their second execution
+  std::map<TaskId, Check> checking_;  // … that have it
   std::string mismatch_;
   std::string fatal_;
   bool superseded_ = false;

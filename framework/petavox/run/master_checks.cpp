@@ -31,7 +31,7 @@ void Master::note_check(WorkerId worker, const TaskOutcome& outcome) {
   checks_[outcome.task] = check;
 }
 
-// For a worker of another rank, if there is one.
+// For a worker of another rank, unless there is none.
 std::optional<Assignment> Master::next_check(WorkerId worker) {
   const int rank = rank_of(worker, threads());
   for (auto it = checks_.begin(); it != checks_.end();) {
@@ -40,7 +40,7 @@ std::optional<Assignment> Master::next_check(WorkerId worker) {
       it = checks_.erase(it);
       continue;
     }
-    if (rank == check.rank && workers_of_rank_.size() > 1) {
+    if (rank == check.rank && !scheduler_.alone(worker)) {
       ++it;
       continue;
     }
@@ -70,7 +70,6 @@ void Master::compare(WorkerId worker, const TaskOutcome& second) {
   const auto dropped = drop_check(worker, second);
   if (!dropped) return;
   const Check& first = *dropped;
-  ++checked_;
   // A shard's record names its file, which is another one; its digest is that of its voxels.
   const bool store = plan_.step(static_cast<int>(second.task.step)).kind == StepKind::store;
   const bool same =
@@ -94,11 +93,15 @@ void Master::give_up_check(WorkerId worker, const TaskOutcome& outcome) {
   if (!dropped) return;
   const Check& check = *dropped;
   log::warning(fmt::format("{} (a second execution, to compare it with the first)", outcome.text));
+  compare_again(outcome.task, check);
+}
+
+void Master::compare_again(TaskId task, const Check& check) {
   if (check.attempts < plan_.config().max_attempts)
-    checks_[outcome.task] = check;
+    checks_[task] = check;
   else
-    log::warning(fmt::format("{} is not compared: its second execution failed {} times",
-                             plan_.describe(outcome.task), check.attempts));
+    log::warning(fmt::format("{} is not compared: its second execution did not come to its end {} times",
+                             plan_.describe(task), check.attempts));
 }
 
 // Of workers that were given up, or left.
@@ -112,7 +115,7 @@ void Master::requeue_lost_checks() {
       ++it;
       continue;
     }
-    if (check.attempts < plan_.config().max_attempts) checks_[task] = check;
+    compare_again(task, check);
     it = checking_.erase(it);
   }
 }

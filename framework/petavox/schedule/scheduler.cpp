@@ -155,6 +155,7 @@ Verdict Scheduler::lost(WorkerId worker, std::optional<TaskId> charged) {
 }
 std::vector<WorkerId> Scheduler::hungry() const { return impl_->hungry(); }
 int Scheduler::num_workers() const { return impl_->num_workers(); }
+bool Scheduler::alone(WorkerId worker) const { return impl_->alone(worker); }
 std::vector<Assignment> Scheduler::next(WorkerId worker, Instant now) { return impl_->next(worker, now); }
 std::optional<Assignment> Scheduler::straggler(WorkerId worker, Instant now) {
   return impl_->straggler(worker, now);

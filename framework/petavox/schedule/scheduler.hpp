@@ -107,6 +107,8 @@ class Scheduler {
   /// Workers with room for more, emptiest first: call next() for each after every round of reports.
   std::vector<WorkerId> hungry() const;
   int num_workers() const;
+  /// Whether nobody but the worker's rank works, or is still expected to join (SchedulerOptions::num_ranks).
+  bool alone(WorkerId worker) const;
 
   // ---- hand out ----
 

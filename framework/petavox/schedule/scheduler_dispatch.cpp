@@ -356,6 +356,7 @@ std::optional<Assignment> Scheduler::Impl::again(WorkerId id, TaskId task, Insta
   history_of(task);  // from now on its executions are counted
   const Assignment assignment = issue(found->second, task, now);
   set_code(task, TaskCode::done);
+  list(id, found->second);
   return assignment;
 }
 

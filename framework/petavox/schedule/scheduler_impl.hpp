@@ -113,6 +113,9 @@ class Scheduler::Impl {
   void add_worker(WorkerId id);
   std::vector<WorkerId> hungry() const;
   int num_workers() const { return static_cast<int>(workers_.size()); }
+  bool alone(WorkerId id) const {
+    return all_joined_ && (ranks_.empty() || (ranks_.size() == 1 && ranks_.contains(rank_of(id))));
+  }
   std::vector<Assignment> next(WorkerId id, Instant now);
   std::optional<Assignment> straggler(WorkerId id, Instant now);
   std::optional<Assignment> again(WorkerId id, TaskId task, Instant now);

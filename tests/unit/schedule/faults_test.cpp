@@ -341,6 +341,29 @@ TEST(SchedulerFaults, thousands_of_idle_workers_look_for_stragglers_together) {
   EXPECT_TRUE(scheduler.hungry().empty());
 }
 
+TEST(SchedulerFaults, a_finished_task_runs_again_to_be_compared) {
+  const ListGraph graph{{{{}}, {{{0, 0}}}}};
+  Scheduler scheduler{graph, {.num_ranks = 2, .prefetch = 1}};
+  scheduler.add_worker(alice);
+  EXPECT_FALSE(scheduler.alone(alice)) << "another is expected";
+  scheduler.add_worker(bob);
+  EXPECT_FALSE(scheduler.alone(alice));
+  ASSERT_EQ(scheduler.next(alice, now).size(), 1U);
+  EXPECT_FALSE(scheduler.again(bob, {0, 0}, now)) << "it is not done";
+  EXPECT_EQ(scheduler.succeeded(alice, {0, 0}, 1), Acceptance::accepted);
+  const auto second = scheduler.again(bob, {0, 0}, now);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(*second, (Assignment{{0, 0}, 2}));
+  EXPECT_EQ(scheduler.state({0, 0}), TaskState::done);
+  EXPECT_EQ(scheduler.hungry(), (std::vector<WorkerId>{alice})) << "bob is full";
+  EXPECT_FALSE(scheduler.again(bob, {0, 0}, now));
+  EXPECT_EQ(scheduler.next(alice, now), (std::vector<Assignment>{{{1, 0}, 1}}))
+      << "its readers need not wait";
+  EXPECT_EQ(scheduler.succeeded(bob, {0, 0}, 2), Acceptance::duplicate);
+  scheduler.lost(bob);
+  EXPECT_TRUE(scheduler.alone(alice));
+}
+
 TEST(SchedulerFaults, suspects_run_one_at_a_time_before_anything_else) {
   const auto graph = funnel(4);
   Scheduler scheduler{graph, {.prefetch = 2}};
