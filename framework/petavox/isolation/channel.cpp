@@ -34,11 +34,6 @@ int timeout_ms(Deadline deadline) {
 
 }  // namespace
 
-void Descriptor::reset() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
 struct Channel::Frame {
   std::uint32_t magic, tag;
   std::uint64_t head_bytes, payload_bytes;
@@ -96,27 +91,12 @@ void Channel::make_segment(std::size_t bytes) {
   announce_ = true;
 }
 
-void Channel::write_all(const void* data, std::size_t size, int descriptor, Deadline deadline) {
-  const char* at = static_cast<const char*>(data);
-  while (size > 0) {
-    iovec part{const_cast<char*>(at), size};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    if (descriptor >= 0) {
-      message.msg_control = control;
-      message.msg_controllen = sizeof control;
-      cmsghdr* const header = CMSG_FIRSTHDR(&message);
-      header->cmsg_level = SOL_SOCKET;
-      header->cmsg_type = SCM_RIGHTS;
-      header->cmsg_len = CMSG_LEN(sizeof(int));
-      std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
-    }
-    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+void Channel::write_all(std::span<const std::byte> bytes, int descriptor, Deadline deadline) {
+  while (!bytes.empty()) {
+    const std::span<const int> passed{&descriptor, descriptor >= 0 ? 1U : 0U};
+    const auto sent = send_with(socket_.get(), bytes, passed, MSG_DONTWAIT);
     if (sent > 0) {
-      at += sent;
-      size -= static_cast<std::size_t>(sent);
+      bytes = bytes.subspan(static_cast<std::size_t>(sent));
       descriptor = -1;
     } else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       pollfd wait{socket_.get(), POLLOUT, 0};
@@ -127,40 +107,25 @@ void Channel::write_all(const void* data, std::size_t size, int descriptor, Dead
   }
 }
 
-void Channel::read_all(void* data, std::size_t size, Descriptor* descriptor) {
-  char* at = static_cast<char*>(data);
-  while (size > 0) {
-    iovec part{at, size};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    // A host takes no descriptors: without room for them the kernel drops what it is sent.
-    if (descriptor != nullptr) {
-      message.msg_control = control;
-      message.msg_controllen = sizeof control;
-    }
-    const ssize_t got = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+void Channel::read_all(std::span<std::byte> bytes, Descriptor* descriptor) {
+  while (!bytes.empty()) {
+    int passed = -1;
+    std::size_t num_passed = 0;
+    // A host takes no descriptors.
+    const auto got =
+        receive_with(socket_.get(), bytes, {&passed, descriptor != nullptr ? 1U : 0U}, num_passed);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) broken("stopped in the middle of a message");
     if (got <= 0) broken("was closed");
-    if (descriptor != nullptr)
-      for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-           header = CMSG_NXTHDR(&message, header))
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-          int fd = -1;
-          std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-          *descriptor = Descriptor{fd};
-        }
-    at += got;
-    size -= static_cast<std::size_t>(got);
+    if (num_passed > 0) *descriptor = Descriptor{passed};
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
   }
 }
 
 void Channel::send_frame(Tag tag, const Bytes& head, std::size_t payload, int descriptor, Deadline deadline) {
   const Frame frame{magic, static_cast<std::uint32_t>(tag), head.size(), payload};
-  write_all(&frame, sizeof frame, descriptor, deadline);
-  write_all(head.data(), head.size(), -1, deadline);
+  write_all(std::as_bytes(std::span{&frame, 1}), descriptor, deadline);
+  write_all(head, -1, deadline);
 }
 
 void Channel::send(Tag tag, const Bytes& head, const std::vector<std::span<const std::byte>>& parts,
@@ -202,11 +167,11 @@ Message Channel::receive(Deadline deadline, int also, const std::function<void()
 
     Frame frame{};
     Descriptor passed;
-    read_all(&frame, sizeof frame, side_ == Side::helper ? &passed : nullptr);
+    read_all(std::as_writable_bytes(std::span{&frame, 1}), side_ == Side::helper ? &passed : nullptr);
     if (frame.magic != magic || frame.tag >= num_tags || frame.head_bytes > max_head_bytes)
       broken("carried something that is no message");
     Message message{static_cast<Tag>(frame.tag), Bytes(static_cast<std::size_t>(frame.head_bytes)), {}};
-    read_all(message.head.data(), message.head.size(), nullptr);
+    read_all(message.head, nullptr);
     if (passed.open()) {
       map_segment(passed.get());
       fd_ = std::move(passed);

@@ -5,6 +5,7 @@
 // allocated than it could hold. Not synchronised.
 
 #include "petavox/base/bytes.hpp"
+#include "petavox/isolation/descriptor.hpp"
 
 #include <chrono>
 #include <functional>
@@ -13,29 +14,6 @@
 #include <vector>
 
 namespace petavox::isolation {
-
-/// An open descriptor, closed at the end.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_{fd} {}
-  ~Descriptor() { reset(); }
-  Descriptor(Descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      fd_ = std::exchange(other.fd_, -1);
-    }
-    return *this;
-  }
-  int get() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-  void reset();
-
- private:
-  int fd_ = -1;
-};
 
 using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
@@ -102,12 +80,11 @@ class Channel {
   /// Waits; `watch` (if any) is called when the descriptor `also` can be read. Throws ChannelBroken,
   /// DeadlinePassed.
   Message receive(Deadline deadline = no_deadline, int also = -1, const std::function<void()>& watch = {});
-  std::size_t segment_bytes() const { return segment_bytes_; }
 
  private:
   struct Frame;
-  void write_all(const void* data, std::size_t size, int descriptor, Deadline deadline);
-  void read_all(void* data, std::size_t size, Descriptor* descriptor);
+  void write_all(std::span<const std::byte> bytes, int descriptor, Deadline deadline);
+  void read_all(std::span<std::byte> bytes, Descriptor* descriptor);
   void make_segment(std::size_t bytes);
   void map_segment(int fd);
   void send_frame(Tag tag, const Bytes& head, std::size_t payload, int descriptor, Deadline deadline);

@@ -273,7 +273,6 @@ class Servant {
     for (const auto& [name, type] : registry_.types()) {
       out.put_text(name);
       out.put_text(type.summary);
-      out.put_text(type.origin);
     }
     channel_.send(Tag::done, out.bytes());
   }

@@ -3,7 +3,6 @@
 #include "petavox/isolation/wire.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <ctime>
 #include <thread>
@@ -158,7 +157,6 @@ std::unique_ptr<Helper> HelperPool::start(const std::filesystem::path& plugin, b
     Type type;
     type.name = in.get_text();
     type.summary = in.get_text();
-    in.get_text();
     types->push_back(std::move(type));
   }
   return helper;

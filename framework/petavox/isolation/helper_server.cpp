@@ -71,7 +71,10 @@ void enter_void() {
   close_all_but(&passed[0], 1);
   if (request.confined != 0) {
     limit_resources(static_cast<std::size_t>(request.memory_bytes));
-    static_cast<void>(forbid_side_effects());
+    constexpr std::string_view unfiltered =
+        "petavox: this kernel has no system-call filters: an isolated plugin may change files and start "
+        "processes\n";
+    if (!forbid_side_effects()) static_cast<void>(!::write(2, unfiltered.data(), unfiltered.size()));
   }
   int code = 0;
   try {
@@ -128,14 +131,9 @@ class Server {
 
   void answer(int self) {
     Request request;
-    iovec part{&request, sizeof request};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(num_passed * sizeof(int))] = {};
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t got = ::recvmsg(control_, &message, MSG_CMSG_CLOEXEC);
+    std::array<int, num_passed> passed{};
+    std::size_t came = 0;
+    const auto got = receive_with(control_, std::as_writable_bytes(std::span{&request, 1}), passed, came);
     if (got < 0 && errno == EINTR) return;
     if (got != sizeof request) leave();  // the program has ended
     if (request.kill != 0) {
@@ -143,10 +141,7 @@ class Server {
         if (child.number == request.number) ::kill(pid, SIGKILL);
       return;
     }
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr || header->cmsg_len != CMSG_LEN(num_passed * sizeof(int))) leave();
-    std::array<int, num_passed> passed{};
-    std::memcpy(passed.data(), CMSG_DATA(header), sizeof passed);
+    if (came != num_passed) leave();
     const pid_t pid = ::fork();
     if (pid == 0) become_helper(request, passed, self, loader_);
     const int number = pid > 0 ? pid : -errno;
@@ -219,21 +214,9 @@ HelperProcess HelperServer::spawn(const HelperLimits& limits) {
 
   const std::lock_guard lock{mutex_};
   helper.number = next_++;
-  Request request{helper.number, limits.memory_bytes, 0, limits.confined ? 1U : 0U};
-  iovec part{&request, sizeof request};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(num_passed * sizeof(int))] = {};
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(num_passed * sizeof(int));
+  const Request request{helper.number, limits.memory_bytes, 0, limits.confined ? 1U : 0U};
   const std::array<int, num_passed> passed{its_socket.get(), its_output.get(), its_report.get()};
-  std::memcpy(CMSG_DATA(header), passed.data(), sizeof passed);
-  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL) != sizeof request)
+  if (send_with(control_.get(), std::as_bytes(std::span{&request, 1}), passed) != sizeof request)
     cannot("the starting process is gone");
   its_report.reset();  // so that the end of the server is seen as the end of the pipe
   int pid = 0;

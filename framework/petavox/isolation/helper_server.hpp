@@ -54,8 +54,6 @@ class HelperServer {
   /// Throws Error{resource}.
   HelperProcess spawn(const HelperLimits& limits);
   void kill(std::uint64_t number);
-  /// Of the server.
-  int pid() const { return pid_; }
 
  private:
   HelperServer(Descriptor control, int pid) : control_{std::move(control)}, pid_{pid} {}
