@@ -11,12 +11,11 @@ class QualityStep final : public Stage {
   Contract contract(const Setup&) const override {
     const int last = settings_->num_passes() - 1;
     const Index spacing = settings_->spacing(last);
-    const DTypeSet grey{DType::u8, DType::u16};
     Contract c;
-    InPort aligned = image_port("aligned", 1, grey);
+    InPort aligned = image_port("aligned", 1, grey_types);
     aligned.reads.factor = {1, spacing, spacing};
     aligned.reads.halo.low.z = 1;
-    InPort image = image_port("image", 1, grey);
+    InPort image = image_port("image", 1, grey_types);
     image.volume = "input";
     image.reads = aligned.reads;
     InPort matches =

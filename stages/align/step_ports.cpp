@@ -30,6 +30,29 @@ OutPort lattice_port(std::string name, DType type, int channels, Extent factor) 
   return port;
 }
 
+InPort sections_port(std::string name, int channels, DTypeSet accepts, Index before, Index after) {
+  InPort port = image_port(std::move(name), channels, accepts);
+  port.reads.whole = {false, true, true};
+  port.reads.halo.low.z = before;
+  port.reads.halo.high.z = after;
+  return port;
+}
+
+Box section_box(const BlockInputs& inputs, std::string_view port, Index z) {
+  Box box = inputs.readable(port);
+  box.begin.z = z;
+  box.end.z = z + 1;
+  return box;
+}
+
+InPort domain_of_input() {
+  InPort image = image_port("image", 1, grey_types);
+  image.volume = "input";
+  image.reads.whole = {false, true, true};
+  image.reads.held_voxels = 1;
+  return image;
+}
+
 void read_by_pieces(InPort& port) {
   port.reads.whole = {false, true, true};
   port.reads.held_voxels = held_for_tile(render_tile);

@@ -9,8 +9,17 @@ namespace petavox::align {
 /// Pixels along a side of what is rendered at once.
 inline constexpr Index render_tile = 256;
 
+/// What sections may be of.
+inline const DTypeSet grey_types{DType::u8, DType::u16};
+
 InPort image_port(std::string name, int channels, DTypeSet accepts);
 OutPort lattice_port(std::string name, DType type, int channels, Extent factor);
+/// A port of which a section reads all of itself, of so many sections before it, and of as many after.
+InPort sections_port(std::string name, int channels, DTypeSet accepts, Index before, Index after);
+/// All that may be read of section z.
+Box section_box(const BlockInputs& inputs, std::string_view port, Index z);
+/// `input`, for its domain alone.
+InPort domain_of_input();
 /// The whole section of each z, a piece at a time.
 void read_by_pieces(InPort& port);
 /// Optional: without it every section lies where it was.

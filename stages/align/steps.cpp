@@ -1,42 +1,10 @@
 #include "stages/align/steps.hpp"
 
-#include "stages/align/level.hpp"
+#include "stages/align/reduced_step.hpp"
 #include "stages/align/step_ports.hpp"
 
 namespace petavox::align {
 namespace {
-
-const DTypeSet grey{DType::u8, DType::u16};
-
-class LevelStep final : public Stage {
- public:
-  LevelStep(SharedSettings settings, Index level) : settings_{std::move(settings)}, level_{level} {}
-
-  Contract contract(const Setup& setup) const override {
-    Contract c;
-    InPort image = image_port("image", 1, grey);
-    image.volume = "input";
-    image.reads.factor = {1, level_, level_};
-    InPort excluded = image_port("excluded", 1, DTypeSet{DType::u8, DType::u16, DType::u32, DType::u64});
-    excluded.reads.factor = image.reads.factor;
-    excluded.optional = true;
-    c.reads = {image, excluded};
-    c.writes = {lattice_port(level_port(level_), setup.dtype, 2, {1, level_, level_})};
-    c.scratch_bytes_per_voxel = 1;
-    return c;
-  }
-  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
-    const Array image = inputs.image("image");
-    const bool some_excluded = inputs.has("excluded");
-    const Array excluded = some_excluded ? inputs.image("excluded") : Array{};
-    make_level(image, some_excluded ? &excluded : nullptr, level_, settings_->background,
-               outputs.image(level_port(level_)));
-  }
-
- private:
-  SharedSettings settings_;
-  Index level_;
-};
 
 class PlacedStep final : public Stage {
  public:
@@ -45,7 +13,7 @@ class PlacedStep final : public Stage {
   Contract contract(const Setup& setup) const override {
     const Index level = settings_->level(pass_), margin = settings_->margin / level;
     Contract c;
-    InPort image = image_port(level_port(level), 2, grey);
+    InPort image = image_port(level_port(level), 2, grey_types);
     read_by_pieces(image);
     c.reads = {image, placement_input()};
     if (pass_ > 0) c.reads.push_back(field_input(*settings_, pass_ - 1, level, 0));
@@ -75,7 +43,7 @@ class FlowStep final : public Stage {
     const FlowSettings& s = settings_->flow;
     const Index halo = flow_halo(s);
     Contract c;
-    InPort placed = image_port(pass_port("placed", pass_), 2, grey);
+    InPort placed = image_port(pass_port("placed", pass_), 2, grey_types);
     placed.reads.factor = {1, s.spacing, s.spacing};
     placed.reads.halo = {{s.links.back(), halo, halo}, {0, halo, halo}};
     c.reads = {placed};
@@ -222,7 +190,7 @@ class RenderStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    InPort image = image_port("image", 1, grey);
+    InPort image = image_port("image", 1, grey_types);
     image.volume = "input";
     read_by_pieces(image);
     InPort field = field_input(*settings_, settings_->num_passes() - 1, 1, 0);
@@ -248,7 +216,7 @@ class RenderStep final : public Stage {
 }  // namespace
 
 std::unique_ptr<Stage> level_step(SharedSettings s, Index level) {
-  return std::make_unique<LevelStep>(std::move(s), level);
+  return reduced_step({level_port(level), [level](const Box&) { return level; }, s->background});
 }
 std::unique_ptr<Stage> placed_step(SharedSettings s, int pass) {
   return std::make_unique<PlacedStep>(std::move(s), pass);

@@ -4,6 +4,18 @@
 
 namespace petavox::coarse_align {
 
+Index reduction_of(const Box& domain, Index extent) {
+  const Extent shape = domain.shape();
+  return ceil_div(std::max(shape.y, shape.x), extent);
+}
+
+Affine enlarged(Index reduction) {
+  Affine t;
+  t.yy = t.xx = static_cast<double>(reduction);
+  t.y0 = t.x0 = 0.5 * static_cast<double>(reduction - 1);
+  return t;
+}
+
 SmallSection::SmallSection(const Array& reduced)
     : image{DType::u8, reduced.box()}, mask{DType::u8, reduced.box()} {
   visit_dtype(reduced.dtype(), [&]<class T>(std::type_identity<T>) {

@@ -7,6 +7,11 @@
 
 namespace petavox::coarse_align {
 
+/// Pixels of whole sections of `domain` to one of the search, if these may have `extent` along a side.
+Index reduction_of(const Box& domain, Index extent);
+/// From pixels of the search to those of the full resolution.
+Affine enlarged(Index reduction);
+
 /// 8 bits, the greys that it holds stretched to 1 to 255, and where it holds something.
 struct SmallSection {
   Array image, mask;

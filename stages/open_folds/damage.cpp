@@ -220,13 +220,7 @@ void drop_what_goes_on(Mask& damage, const Mask& neighbour) {
 }
 
 void drop_what_parts_nothing(const Picture& picture, const DamageSettings& s, Mask& damage) {
-  const auto count = [&] {
-    const Mask pieces = pieces_of(picture, damage, s);
-    std::uint8_t most = 0;
-    for (const std::uint8_t v : pieces.values)
-      if (v <= code(What::last_piece)) most = std::max(most, v);
-    return most;
-  };
+  const auto count = [&] { return num_pieces_of(pieces_of(picture, damage, s).values); };
   std::vector<Part> parts = parts_of(damage, true);
   if (parts.empty()) return;
   std::ranges::stable_sort(parts,
@@ -270,6 +264,13 @@ Mask pieces_of(const Picture& picture, const Mask& damage, const DamageSettings&
       pieces.values[i] = piece ? static_cast<std::uint8_t>(n + 1) : code(What::scrap);
   }
   return pieces;
+}
+
+int num_pieces_of(std::span<const std::uint8_t> pieces) {
+  int most = 0;
+  for (const std::uint8_t v : pieces)
+    if (v <= most_pieces) most = std::max(most, static_cast<int>(v));
+  return most;
 }
 
 }  // namespace petavox::open_folds

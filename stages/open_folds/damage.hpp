@@ -4,6 +4,8 @@
 
 #include "stages/open_folds/picture.hpp"
 
+#include <span>
+
 namespace petavox::open_folds {
 
 /// What a pixel of a reduced section is. Pieces are counted from 1.
@@ -42,5 +44,8 @@ void drop_what_parts_nothing(const Picture& picture, const DamageSettings& setti
 /// The pieces that damage leaves of the section, numbered from the largest; scraps; damage, with its rim.
 /// Without damage there is one piece, connected or not.
 Mask pieces_of(const Picture& picture, const Mask& damage, const DamageSettings& settings);
+
+/// How many pieces there are, of what pieces_of() makes.
+int num_pieces_of(std::span<const std::uint8_t> pieces);
 
 }  // namespace petavox::open_folds

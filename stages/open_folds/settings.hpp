@@ -3,7 +3,7 @@
 
 #include "petavox/stage/params.hpp"
 
-#include "stages/coarse_align/kernel.hpp"
+#include "stages/coarse_align/small_section.hpp"
 #include "stages/open_folds/damage.hpp"
 
 namespace petavox::open_folds {
@@ -19,10 +19,7 @@ struct Settings {
   double background = 0;  ///< pixels of this value hold nothing; negative: all do
 
   /// Full-resolution pixels per pixel of the search, for sections of this box.
-  Index factor(const Box& domain) const {
-    const Extent shape = domain.shape();
-    return ceil_div(shape.y > shape.x ? shape.y : shape.x, extent);
-  }
+  Index factor(const Box& domain) const { return coarse_align::reduction_of(domain, extent); }
 };
 
 }  // namespace petavox::open_folds

@@ -1,7 +1,6 @@
 #include "stages/open_folds/steps.hpp"
 
-#include "stages/align/level.hpp"
-#include "stages/align/step_ports.hpp"
+#include "stages/align/reduced_step.hpp"
 #include "stages/open_folds/pieces.hpp"
 
 #include <algorithm>
@@ -11,52 +10,14 @@
 namespace petavox::open_folds {
 namespace {
 
+using align::grey_types;
 using align::image_port;
 using align::lattice_port;
+using align::section_box;
+using align::sections_port;
 using coarse_align::SmallSection;
 
-const DTypeSet grey{DType::u8, DType::u16};
 const DTypeSet bytes{DType::u8};
-
-class SmallStep final : public Stage {
- public:
-  explicit SmallStep(SharedSettings settings) : settings_{std::move(settings)} {}
-
-  Contract contract(const Setup& setup) const override {
-    const Index factor = settings_->factor(setup.domain);
-    Contract c;
-    InPort image = image_port("image", 1, grey);
-    image.volume = "input";
-    image.reads.factor = {1, factor, factor};
-    c.reads = {image};
-    c.writes = {lattice_port("fold_small", setup.dtype, 2, image.reads.factor)};
-    c.scratch_bytes_per_voxel = 1;
-    return c;
-  }
-  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
-    align::make_level(inputs.image("image"), nullptr, settings_->factor(context.domain()),
-                      settings_->background, outputs.image("fold_small"));
-  }
-
- private:
-  SharedSettings settings_;
-};
-
-/// A port of which a section reads all of itself, and of `reach` sections on either side.
-InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach) {
-  InPort port = image_port(std::move(name), channels, accepts);
-  port.reads.whole = {false, true, true};
-  port.reads.halo = Halo::symmetric({reach, 0, 0});
-  return port;
-}
-
-/// All that may be read of section z.
-Box section_box(const BlockInputs& inputs, std::string_view port, Index z) {
-  Box box = inputs.readable(port);
-  box.begin.z = z;
-  box.end.z = z + 1;
-  return box;
-}
 
 Picture picture_of(const BlockInputs& inputs, Index z) {
   const Array both = inputs.image("fold_small", section_box(inputs, "fold_small", z));
@@ -93,7 +54,7 @@ class DamageStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c = section_by_section(setup);
-    c.reads = {sections_port("fold_small", 2, grey, 0)};
+    c.reads = {sections_port("fold_small", 2, grey_types, 0, 0)};
     c.writes = {lattice_port("fold_damage", DType::u8, 1, {1, 1, 1})};
     return c;
   }
@@ -112,7 +73,8 @@ class PiecesStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c = section_by_section(setup);
-    c.reads = {sections_port("fold_small", 2, grey, 0), sections_port("fold_damage", 1, bytes, 1)};
+    c.reads = {sections_port("fold_small", 2, grey_types, 0, 0),
+               sections_port("fold_damage", 1, bytes, 1, 1)};
     c.writes = {lattice_port("fold_pieces", DType::u8, 1, {1, 1, 1})};
     return c;
   }
@@ -135,13 +97,6 @@ class PiecesStep final : public Stage {
   SharedSettings settings_;
 };
 
-int num_pieces_of(View<const std::uint8_t> pieces) {
-  int most = 0;
-  for (const std::uint8_t v : pieces.channel())
-    if (v <= most_pieces) most = std::max(most, static_cast<int>(v));
-  return most;
-}
-
 bool is_damaged(View<const std::uint8_t> pieces) {
   return std::ranges::any_of(pieces.channel(), [](std::uint8_t v) { return v > most_pieces; });
 }
@@ -152,8 +107,9 @@ class PlacesStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    c.reads = {sections_port("fold_small", 2, grey, settings_->reach),
-               sections_port("fold_pieces", 1, bytes, settings_->reach), domain_of_input()};
+    c.reads = {sections_port("fold_small", 2, grey_types, settings_->reach, settings_->reach),
+               sections_port("fold_pieces", 1, bytes, settings_->reach, settings_->reach),
+               align::domain_of_input()};
     c.writes = {lattice_port("fold_places", DType::i64, PlaceField::count, {1, 1, 1})};
     c.domain = Box{{setup.domain.begin.z, 0, 0}, {setup.domain.end.z, most_pieces, 1}};
     c.subvolume = {1, most_pieces, 1};
@@ -166,10 +122,11 @@ class PlacesStep final : public Stage {
     const Array pieces = inputs.image("fold_pieces", section_box(inputs, "fold_pieces", z));
     const auto labels = pieces.view<std::uint8_t>();
     count(labels, z, out);
-    std::vector<PiecePlace> places(static_cast<std::size_t>(num_pieces_of(labels)));
+    std::vector<PiecePlace> places(static_cast<std::size_t>(num_pieces_of(labels.channel())));
     for (PiecePlace& place : places) place.state = PieceState::stays;
     if (places.size() > 1) places = place(inputs, context.domain(), z);
-    const Affine up = enlarged(inputs.readable("image")), down = up.inverse();
+    const Affine up = coarse_align::enlarged(settings_->factor(inputs.readable("image"))),
+                 down = up.inverse();
     for (std::size_t n = 0; n < places.size(); ++n) {
       const Coord at{z, static_cast<Index>(n), 0};
       out.at(PlaceField::state, at) = static_cast<std::int64_t>(places[n].state);
@@ -179,20 +136,6 @@ class PlacesStep final : public Stage {
   }
 
  private:
-  static InPort domain_of_input() {
-    InPort image = image_port("image", 1, grey);  // for its domain alone
-    image.volume = "input";
-    image.reads.whole = {false, true, true};
-    image.reads.held_voxels = 1;
-    return image;
-  }
-  Affine enlarged(const Box& domain) const {
-    const auto factor = static_cast<double>(settings_->factor(domain));
-    Affine t;
-    t.yy = t.xx = factor;
-    t.y0 = t.x0 = 0.5 * (factor - 1);
-    return t;
-  }
   static void count(View<const std::uint8_t> labels, Index z, View<std::int64_t> out) {
     const Coord first{z, 0, 0};
     const auto of_section = [&](int channel) -> std::int64_t& { return out.at(channel, first); };
@@ -214,7 +157,7 @@ class PlacesStep final : public Stage {
       SmallSection section;
       Cut cut() const {
         const auto labels = std::as_const(pieces).view<std::uint8_t>();
-        return {&section, labels, num_pieces_of(labels)};
+        return {&section, labels, num_pieces_of(labels.channel())};
       }
     };
     const auto hold = [&](Index section) {
@@ -246,12 +189,12 @@ class OpenedStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    InPort image = image_port("image", 1, grey);
+    InPort image = image_port("image", 1, grey_types);
     image.volume = "input";
     align::read_by_pieces(image);
     InPort places = image_port("fold_places", PlaceField::count, DTypeSet{DType::i64});
     places.reads.whole = {false, true, true};
-    c.reads = {image, sections_port("fold_pieces", 1, bytes, 0), places};
+    c.reads = {image, sections_port("fold_pieces", 1, bytes, 0, 0), places};
     c.writes = {lattice_port("opened", setup.dtype, 1, {1, 1, 1}),
                 lattice_port("excluded", DType::u8, 1, {1, 1, 1})};
     c.domain = setup.domain.grow(Halo::symmetric({0, settings_->margin, settings_->margin}));
@@ -289,7 +232,7 @@ class OpenedStep final : public Stage {
     const Box source = section_box(inputs, "image", tile.begin.z);
     const Index factor = settings_->factor(source);
     Array shown{opened.dtype(), tile};
-    const int count = pieces == nullptr ? 1 : num_pieces_of(pieces->view<std::uint8_t>());
+    const int count = pieces == nullptr ? 1 : num_pieces_of(pieces->view<std::uint8_t>().channel());
     const double outside = settings_->background < 0 ? 0 : settings_->background;
     visit_dtype(opened.dtype(), [&]<class T>(std::type_identity<T>) {
       if constexpr (std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>) {
@@ -350,7 +293,10 @@ class OpenedStep final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> fold_small_step(SharedSettings s) { return std::make_unique<SmallStep>(std::move(s)); }
+std::unique_ptr<Stage> fold_small_step(SharedSettings s) {
+  return align::reduced_step(
+      {"fold_small", [s](const Box& domain) { return s->factor(domain); }, s->background, false});
+}
 std::unique_ptr<Stage> damage_step(SharedSettings s) { return std::make_unique<DamageStep>(std::move(s)); }
 std::unique_ptr<Stage> pieces_step(SharedSettings s) { return std::make_unique<PiecesStep>(std::move(s)); }
 std::unique_ptr<Stage> places_step(SharedSettings s) { return std::make_unique<PlacesStep>(std::move(s)); }

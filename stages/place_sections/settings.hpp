@@ -3,7 +3,7 @@
 
 #include "petavox/stage/params.hpp"
 
-#include "stages/coarse_align/kernel.hpp"
+#include "stages/coarse_align/small_section.hpp"
 
 namespace petavox::place_sections {
 
@@ -17,10 +17,7 @@ struct Settings {
   bool course = true;     ///< see course.hpp
 
   /// Full-resolution pixels per pixel of the search, for sections of this box.
-  Index factor(const Box& domain) const {
-    const Extent shape = domain.shape();
-    return ceil_div(shape.y > shape.x ? shape.y : shape.x, extent);
-  }
+  Index factor(const Box& domain) const { return coarse_align::reduction_of(domain, extent); }
 };
 
 }  // namespace petavox::place_sections

@@ -1,9 +1,7 @@
 #include "stages/place_sections/steps.hpp"
 
-#include "stages/align/level.hpp"
-#include "stages/align/step_ports.hpp"
+#include "stages/align/reduced_step.hpp"
 #include "stages/coarse_align/plane.hpp"
-#include "stages/coarse_align/small_section.hpp"
 #include "stages/place_sections/chain.hpp"
 #include "stages/place_sections/course.hpp"
 #include "stages/place_sections/evidence.hpp"
@@ -15,46 +13,17 @@
 namespace petavox::place_sections {
 namespace {
 
+using align::grey_types;
 using align::image_port;
 using align::lattice_port;
+using coarse_align::enlarged;
 using coarse_align::SmallSection;
 
-const DTypeSet grey{DType::u8, DType::u16};
 constexpr double parts = 1048576;  // 2^20
 
 std::int64_t to_parts(double v, double units) {
   return static_cast<std::int64_t>(std::floor(v * units + 0.5));
 }
-
-class SmallStep final : public Stage {
- public:
-  explicit SmallStep(SharedSettings settings) : settings_{std::move(settings)} {}
-
-  Contract contract(const Setup& setup) const override {
-    const Index factor = settings_->factor(setup.domain);
-    Contract c;
-    InPort image = image_port("image", 1, grey);
-    image.volume = "input";
-    image.reads.factor = {1, factor, factor};
-    InPort excluded = image_port("excluded", 1, DTypeSet{DType::u8, DType::u16, DType::u32, DType::u64});
-    excluded.reads.factor = image.reads.factor;
-    excluded.optional = true;
-    c.reads = {image, excluded};
-    c.writes = {lattice_port("place_small", setup.dtype, 2, image.reads.factor)};
-    c.scratch_bytes_per_voxel = 1;
-    return c;
-  }
-  void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
-    const Array image = inputs.image("image");
-    const bool some = inputs.has("excluded");
-    const Array excluded = some ? inputs.image("excluded") : Array{};
-    align::make_level(image, some ? &excluded : nullptr, settings_->factor(context.domain()),
-                      settings_->background, outputs.image("place_small"));
-  }
-
- private:
-  SharedSettings settings_;
-};
 
 /// One number for each section and each number of sections back.
 Box pairs_of(const Box& domain, int reach) { return {{domain.begin.z, 0, 0}, {domain.end.z, reach, 1}}; }
@@ -65,18 +34,12 @@ OutPort pair_port(std::string name, DType type, int channels) {
 
 /// A port of which a pair reads both sections.
 InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach) {
-  InPort port = image_port(std::move(name), channels, accepts);
-  port.reads.whole = {false, true, true};
-  port.reads.halo.low.z = reach;
-  return port;
+  return align::sections_port(std::move(name), channels, accepts, reach, 0);
 }
 
 /// Section z of place_small, ready for the search.
 SmallSection small_section(const BlockInputs& inputs, Index z) {
-  Box box = inputs.readable("place_small");
-  box.begin.z = z;
-  box.end.z = z + 1;
-  return SmallSection{inputs.image("place_small", box)};
+  return SmallSection{inputs.image("place_small", align::section_box(inputs, "place_small", z))};
 }
 
 /// Planes of floats of the search, for each pixel of a section.
@@ -89,7 +52,7 @@ class PairStep : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    c.reads = {sections_port("place_small", 2, grey, settings_->reach)};
+    c.reads = {sections_port("place_small", 2, grey_types, settings_->reach)};
     c.writes = {pair_port(name_, DType::i64, PairField::count)};
     c.domain = pairs_of(setup.domain, settings_->reach);
     c.subvolume = {1, 1, 1};
@@ -148,26 +111,10 @@ class FarStep final : public PairStep {
   }
 };
 
-InPort domain_of_input() {
-  InPort image = image_port("image", 1, grey);  // for its domain alone
-  image.volume = "input";
-  image.reads.whole = {false, true, true};
-  image.reads.held_voxels = 1;
-  return image;
-}
-
 InPort pairs_input(const std::string& name) {
   InPort port = image_port(name, PairField::count, DTypeSet{DType::i64});
   port.reads.whole = {true, true, true};
   return port;
-}
-
-/// From pixels of the search to those of the full resolution.
-Affine enlarged(Index factor) {
-  Affine t;
-  t.yy = t.xx = static_cast<double>(factor);
-  t.y0 = t.x0 = 0.5 * static_cast<double>(factor - 1);
-  return t;
 }
 
 class ChainStep final : public Stage {
@@ -176,7 +123,7 @@ class ChainStep final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    c.reads = {domain_of_input(), pairs_input("place_near"), pairs_input("place_far")};
+    c.reads = {align::domain_of_input(), pairs_input("place_near"), pairs_input("place_far")};
     c.writes = {pair_port("placement", DType::i64, coarse_align::placement_channels)};
     c.domain = coarse_align::column_of(setup.domain);
     c.subvolume = {setup.domain.shape().z, 1, 1};
@@ -227,7 +174,7 @@ class EvidenceStep final : public Stage {
   Contract contract(const Setup& setup) const override {
     Contract c;
     c.reads = {
-        domain_of_input(), sections_port("place_small", 2, grey, settings_->reach),
+        align::domain_of_input(), sections_port("place_small", 2, grey_types, settings_->reach),
         sections_port("place_near", PairField::count, DTypeSet{DType::i64}, 0),
         sections_port("placement", coarse_align::placement_channels, DTypeSet{DType::i64}, settings_->reach)};
     c.writes = {pair_port("place_evidence", DType::i32, evidence_channels)};
@@ -268,7 +215,10 @@ class EvidenceStep final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> small_step(SharedSettings s) { return std::make_unique<SmallStep>(std::move(s)); }
+std::unique_ptr<Stage> small_step(SharedSettings s) {
+  return align::reduced_step(
+      {"place_small", [s](const Box& domain) { return s->factor(domain); }, s->background});
+}
 std::unique_ptr<Stage> near_step(SharedSettings s) { return std::make_unique<NearStep>(std::move(s)); }
 std::unique_ptr<Stage> far_step(SharedSettings s) { return std::make_unique<FarStep>(std::move(s)); }
 std::unique_ptr<Stage> chain_step(SharedSettings s) { return std::make_unique<ChainStep>(std::move(s)); }

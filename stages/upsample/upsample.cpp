@@ -37,6 +37,7 @@ Contract Upsample::contract(const Setup&) const {
   grid.name = "image";
   grid.volume = "input";
   grid.channels = 0;
+  grid.reads.held_voxels = 1;  // for its domain alone
   c.reads.push_back(grid);
   InPort labels;
   labels.name = "labels";
