@@ -269,7 +269,7 @@ class Campaign(SystemCallRows):
 
     def recovery(self, figures):
         """R20: how long a death and a new start took, and what was done for nothing. The bounds only find what hangs."""
-        self.expect(max(figures["noticed"]) < 60, "a death was not noticed for a minute")
+        self.expect(max(figures["noticed"], default=0) < 60, "a death was not noticed for a minute")
         self.expect(max(figures["restarted"], default=0) < 60, "a new launch did no work for a minute")
         for name, unit in (("noticed", "s"), ("restarted", "s"), ("lost", "tasks")):
             values = sorted(figures[name])

@@ -59,11 +59,8 @@ void limit_cpu(int seconds) {
 
 using Corpus = std::vector<Bytes>;
 
-std::string_view text_of(const Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-Bytes bytes_of(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span{text});
+Bytes copy_of(std::string_view text) {
+  const auto bytes = bytes_of(text);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -145,7 +142,7 @@ std::string scratch() { return "/dev/shm/petavox_fuzz_" + std::to_string(::getpi
 void write_file(const std::string& name, const Bytes& bytes) {
   const std::filesystem::path path = std::filesystem::path{scratch()} / name;
   std::filesystem::create_directories(path.parent_path());
-  std::ofstream{path, std::ios::binary}.write(text_of(bytes).data(),
+  std::ofstream{path, std::ios::binary}.write(reinterpret_cast<const char*>(bytes.data()),
                                               static_cast<std::streamsize>(bytes.size()));
 }
 
@@ -154,7 +151,7 @@ const std::vector<Hash128> step_hashes{{1, 2}, {3, 4}, {5, 6}};
 
 Bytes read_back(const std::string& name) {
   std::ifstream in{scratch() + "/" + name, std::ios::binary};
-  return bytes_of(std::string(std::istreambuf_iterator<char>{in}, {}));
+  return copy_of(std::string(std::istreambuf_iterator<char>{in}, {}));
 }
 
 Bytes good_snapshot() {
@@ -264,14 +261,14 @@ std::map<std::string, Target> targets() {
                    },
                    {}};
   all["tiles_csv"] = {[](const Bytes& bytes) { (void)detail::parse_tile_csv(text_of(bytes), "tiles.csv"); },
-                      {bytes_of("file,z,y,x\na.png,0,0,0\n\"b,1.png\",0,0,900\nc.png,1,-3.5,1e3\n")}};
+                      {copy_of("file,z,y,x\na.png,0,0,0\n\"b,1.png\",0,0,900\nc.png,1,-3.5,1e3\n")}};
   all["tiles_json"] = {
       [](const Bytes& bytes) { (void)detail::parse_tile_json(text_of(bytes), "tiles.json"); },
-      {bytes_of("{\"tiles\": [{\"file\": \"a.png\", \"z\": 0, \"y\": 0, \"x\": 0.5}, "
-                "{\"file\": \"b.png\", \"z\": 1}]}")}};
+      {copy_of("{\"tiles\": [{\"file\": \"a.png\", \"z\": 0, \"y\": 0, \"x\": 0.5}, "
+               "{\"file\": \"b.png\", \"z\": 1}]}")}};
   all["manifest"] = {
       [](const Bytes& bytes) { (void)manifest_from_text(text_of(bytes)); },
-      {bytes_of(manifest_to_text({{{"petavox", "1"}}, {}, {{"t", "f", 3, 4, {1, 2}, {3, 4}}}, {5, 6}}))}};
+      {copy_of(manifest_to_text({{{"petavox", "1"}}, {}, {{"t", "f", 3, 4, {1, 2}, {3, 4}}}, {5, 6}}))}};
   const std::vector<Work> work{{{0, 1}, 1, {{{2, 3}, {{1, 2, 3, 4, 5}, 0}}, {{2, 4}, {{1, 2, 3, 4, 5}, 1}}}},
                                {{1, 1}, 2, {}}};
   all["wire_work"] = {[](const Bytes& bytes) {
@@ -316,7 +313,7 @@ bool fuzz(const std::string& name, Target& target, std::uint64_t seed, double se
   for (const auto& file : std::filesystem::directory_iterator{corpus})
     if (file.path().filename().string().starts_with(name + "-")) {
       std::ifstream in{file.path(), std::ios::binary};
-      target.corpus.push_back(bytes_of(std::string(std::istreambuf_iterator<char>{in}, {})));
+      target.corpus.push_back(copy_of(std::string(std::istreambuf_iterator<char>{in}, {})));
     }
   if (target.corpus.empty()) {
     std::fprintf(stderr, "%s: no good input in %s\n", name.c_str(), corpus.c_str());

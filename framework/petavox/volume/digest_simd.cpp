@@ -1,3 +1,4 @@
+#include "petavox/base/hash.hpp"
 #include "petavox/base/simd_targets.hpp"
 #include "petavox/volume/digest_row.hpp"
 
@@ -10,20 +11,12 @@ HWY_BEFORE_NAMESPACE();
 namespace petavox::detail {
 namespace HWY_NAMESPACE {
 
-HWY_INLINE std::uint64_t mixed(std::uint64_t h) {
-  h ^= h >> 30;
-  h *= 0xbf58476d1ce4e5b9ULL;
-  h ^= h >> 27;
-  h *= 0x94d049bb133111ebULL;
-  return h ^ (h >> 31);
-}
-
 /// A plain loop over integers: compilers vectorise it, and sums modulo 2^64 have no order.
 void add_row(const std::uint64_t* values, std::size_t n, std::uint64_t first, std::uint64_t* sums) {
   std::uint64_t a = 0, b = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint64_t key = (first + i + 1) * 0x9e3779b97f4a7c15ULL;
-    const std::uint64_t h = mixed(key ^ mixed(values[i] + 0x632be59bd9b4e019ULL));
+    const std::uint64_t h = mix64(key ^ mix64(values[i] + 0x632be59bd9b4e019ULL));
     a += h;
     b += h * h + (h >> 32);
   }

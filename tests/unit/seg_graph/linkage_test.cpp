@@ -223,10 +223,18 @@ TEST(ContactGraph, PacksAndRefusesDamage) {
   Bytes huge = bytes;
   huge[7] = std::byte{0xff};  // the count of nodes
   refuses(huge);
+  ByteReader once_more{bytes};
+  ContactGraph strong = unpack(once_more, context);
+  strong.contacts[1].sum = 2 * (region_graph::affinity_one + 1);  // of two edges
+  ByteWriter too_strong;
+  pack(strong, too_strong);
+  refuses(too_strong.take());
   const std::vector<region_graph::Edge> zero_count{{3, 5, 7, 0, 9}}, same{{5, 5, 7, 1, 9}},
-      unsorted{{5, 8, 1, 1, 2}, {3, 5, 7, 1, 9}};
-  for (const auto& wrong : {zero_count, same, unsorted})
+      unsorted{{5, 8, 1, 1, 2}, {3, 5, 7, 1, 9}}, beyond_one{{3, 5, region_graph::affinity_one + 1, 1, 9}},
+      one{{3, 5, region_graph::affinity_one, 1, 9}};
+  for (const auto& wrong : {zero_count, same, unsorted, beyond_one})
     EXPECT_THROW(graph_of_block(wrong, nodes, context), Error);
+  EXPECT_NO_THROW(graph_of_block(one, nodes, context));
 }
 
 }  // namespace
