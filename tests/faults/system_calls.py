@@ -1,7 +1,6 @@
 """Rows R2 and R4: every call of a small run that changes a file is, one at a time, the one at which the process dies,
 or the one that fails. interpose.cpp does it; the runs are serial, so that the n-th call is the same each time."""
 import errno
-import os
 import shutil
 
 CONFIG = """petavox: 1
