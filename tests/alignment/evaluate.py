@@ -21,7 +21,7 @@ import sys
 import h5py
 import numpy as np
 
-from known_truth import sample, Warped, run, positions, true_positions, neighbours, chunked, report, read, run_stages
+from known_truth import sample, Warped, run, positions, true_positions, neighbours, chunked, correlation, report, read, run_stages
 
 
 def fib25(petavox, data, work):
@@ -192,8 +192,7 @@ def fold_known(petavox, data, work):
                         if not (shown & far.astype(bool) & mask)[at].all():
                             continue
                         u, v = (aligned[z][at].astype(float) for z in (a, section))
-                        u, v = u - u.mean(), v - v.mean()
-                        values.append((u * v).sum() / max(1e-9, np.sqrt((u * u).sum() * (v * v).sum())))
+                        values.append(correlation(u, v) or 0)
             line.append(f"{name} {np.mean(values):.3f} ({len(values)})")
         print(f"fold in a real stack, correlation with its neighbours of what lies {side_name} it: " + "; ".join(line), flush=True)
 
@@ -226,8 +225,7 @@ def fold_pair(petavox, data, work):
                     u, v = (aligned[z][at].astype(float) for z in (0, 1))
                     if not mask[at].all() or (results["opened and aligned"][:, j:j + 32, i:i + 32] == 0).mean() > 0.1:
                         continue
-                    u, v = u - u.mean(), v - v.mean()
-                    values.append((u * v).sum() / max(1e-9, np.sqrt((u * u).sum() * (v * v).sum())))
+                    values.append(correlation(u, v) or 0)
             line.append(f"{name} {np.mean(values):.3f} ({len(values)} chunks)")
         print(f"fold_section_pair, {side_name}: " + "; ".join(line), flush=True)
 

@@ -64,6 +64,24 @@ class Warped:
             self.stack[z] = v
 
 
+def read(path):
+    with h5py.File(path) as f:
+        return f[list(f)[0]][()]
+
+
+def run_stages(petavox, folder, inputs, keep, stages, shape="[8, 256, 256]"):
+    """Runs `stages` (YAML) on `inputs` (YAML of the main volume); returns the summaries that it prints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.yaml").write_text(
+        f"petavox: 1\ninput: {{{inputs}}}\nblocks: {{shape: {shape}}}\noutput: {{dir: out, keep: [{', '.join(keep)}], "
+        f"final: {{codec: gzip, level: 1}}}}\nstages:\n{stages}")
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    done = subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"petavox ended with {done.returncode}: {done.stderr}")
+    return [line for line in done.stdout.splitlines() if not line.startswith("digest")]
+
+
 def run(petavox, work, name, stack, settings, place=None):
     """Runs `align` (after `place_sections`, if its settings are given); returns the aligned stack, the displacements at
     the nodes, and the placements (8, z) or None."""
@@ -71,26 +89,15 @@ def run(petavox, work, name, stack, settings, place=None):
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(folder / "in.h5", "w") as f:
         f["raw"] = stack
-    text = (f"petavox: 1\ninput: {{path: in.h5, dataset: /raw}}\nblocks: {{shape: [64, 128, 128]}}\n"
-            "output: {dir: out, keep: [aligned, displacement, quality" + (", placement" if place is not None else "")
-            + "], final: {codec: gzip, level: 1}}\nstages:\n"
-            + (f"  place_sections: {{{place}}}\n" if place is not None else "") + f"  align: {{{settings}}}\n")
-    (folder / "run.yaml").write_text(text)
-    subprocess.run(["rm", "-rf", folder / "out"], check=True)
-    done = subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"petavox ended with {done.returncode}: {done.stderr}")
-    for line in done.stdout.splitlines():
-        if line.startswith(("alignment.", "placements.", "digest ")):
+    placed = place is not None
+    stages = (f"  place_sections: {{{place}}}\n" if placed else "") + f"  align: {{{settings}}}\n"
+    keep = ["aligned", "displacement", "quality"] + ["placement"] * placed
+    for line in run_stages(petavox, folder, "path: in.h5, dataset: /raw", keep, stages, "[64, 128, 128]"):
+        if line.startswith(("alignment.", "placements.")):
             print(f"  {name}: {line}")
-    with h5py.File(folder / "out/volumes/aligned.h5") as f:
-        aligned = f[list(f)[0]][()]
-    with h5py.File(folder / "out/volumes/displacement.h5") as f:
-        lattice = f[list(f)[0]][()]
-    placement = None
-    if place is not None:
-        with h5py.File(folder / "out/volumes/placement.h5") as f:
-            placement = np.asarray(f[list(f)[0]][()]).reshape(8, len(stack)) / 2.0 ** 32
+    volumes = folder / "out/volumes"
+    aligned, lattice = read(volumes / "aligned.h5"), read(volumes / "displacement.h5")
+    placement = np.asarray(read(volumes / "placement.h5")).reshape(8, len(stack)) / 2.0 ** 32 if placed else None
     return aligned, lattice, placement
 
 
@@ -153,6 +160,13 @@ def drift(places, valid):
             if (valid[z] & valid[0]).any() else float("nan") for z in range(len(places))]
 
 
+def correlation(u, v):
+    """Pearson's, of two chunks; None if one is of a single value."""
+    u, v = u - u.mean(), v - v.mean()
+    norm = np.sqrt((u * u).sum() * (v * v).sum())
+    return (u * v).sum() / norm if norm > 0 else None
+
+
 def chunked(stack, size=32):
     """Mean correlation of neighbouring sections over chunks that are not empty."""
     values = []
@@ -162,10 +176,9 @@ def chunked(stack, size=32):
                 u, v = a[y:y + size, x:x + size], b[y:y + size, x:x + size]
                 if (u == 0).mean() > 0.01 or (v == 0).mean() > 0.01:
                     continue
-                u, v = u - u.mean(), v - v.mean()
-                norm = np.sqrt((u * u).sum() * (v * v).sum())
-                if norm > 0:
-                    values.append((u * v).sum() / norm)
+                like = correlation(u, v)
+                if like is not None:
+                    values.append(like)
     return float(np.mean(values))
 
 
@@ -178,21 +191,3 @@ def report(name, warped, lattice, spacing, placement=None):
           f"removed: middle {curve[len(curve) // 2]:.2f}, end {np.nanmedian(curve[-5:]):.2f}, most {np.nanmax(curve):.2f}",
           flush=True)
     return places, valid
-
-
-def read(path):
-    with h5py.File(path) as f:
-        return f[list(f)[0]][()]
-
-
-def run_stages(petavox, folder, inputs, keep, stages, shape="[8, 256, 256]"):
-    """Runs `stages` (YAML) on `inputs` (YAML of the main volume); returns the summaries that it prints."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.yaml").write_text(
-        f"petavox: 1\ninput: {{{inputs}}}\nblocks: {{shape: {shape}}}\noutput: {{dir: out, keep: [{', '.join(keep)}], "
-        f"final: {{codec: gzip, level: 1}}}}\nstages:\n{stages}")
-    shutil.rmtree(folder / "out", ignore_errors=True)
-    done = subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"petavox ended with {done.returncode}: {done.stderr}")
-    return [line for line in done.stdout.splitlines() if not line.startswith("digest")]
