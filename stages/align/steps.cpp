@@ -204,9 +204,9 @@ class RenderStep final : public Stage {
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
     const int last = settings_->num_passes() - 1;
     const std::optional<Array> field = inputs.image(displacement_port);
-    const double outside = settings_->background < 0 ? 0 : settings_->background;
-    render_core(inputs, "image", field, settings_->spacing(last), 1,
-                {Kernel::lanczos, 1, held_for_tile(render_tile), outside}, outputs.image("aligned"));
+    RenderOptions options{Kernel::lanczos, 1, held_for_tile(render_tile)};
+    if (settings_->background >= 0) options.empty = options.outside = settings_->background;
+    render_core(inputs, "image", field, settings_->spacing(last), 1, options, outputs.image("aligned"));
   }
 
  private:

@@ -78,7 +78,16 @@ T saturated(float v) {
   return v >= top ? std::numeric_limits<T>::max() : static_cast<T>(v + 0.5F);
 }
 
-template <class T, int taps>
+/// The value of one tap. `holes`: a pixel without content counts as the nearest pixel.
+template <bool holes, class T>
+float tap(T value, [[maybe_unused]] T empty, [[maybe_unused]] T nearest) {
+  if constexpr (holes)
+    return static_cast<float>(value == empty ? nearest : value);
+  else
+    return static_cast<float>(value);
+}
+
+template <class T, int taps, bool holes>
 void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box& domain, const Array& source,
                  const RenderOptions& options, Array& out) {
   const auto& table = table_of<taps>();
@@ -87,6 +96,7 @@ void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box&
   const Box& held = source.box();
   const Index z = held.begin.z, width = tile.shape().x;
   const auto outside = static_cast<T>(options.outside);
+  const auto empty = static_cast<T>(options.empty.value_or(0));
   const Index stride = in.stride(1);
   for (Index y = tile.begin.y; y < tile.end.y; ++y) {
     const Vec2* row = &positions[static_cast<std::size_t>((y - tile.begin.y) * width)];
@@ -100,8 +110,13 @@ void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box&
           to[x] = outside;
           continue;
         }
+        const T nearest = in.at(c, {z, ny, nx});
         if (c >= options.nearest_from) {
-          to[x] = in.at(c, {z, ny, nx});
+          to[x] = nearest;
+          continue;
+        }
+        if (holes && nearest == empty) {
+          to[x] = outside;
           continue;
         }
         const double fy = std::floor(p.y), fx = std::floor(p.x);
@@ -115,7 +130,7 @@ void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box&
           for (int b = 0; b < taps; ++b, from += stride) {
             float line = 0;
             for (int a = 0; a < taps; ++a)
-              line += wx[static_cast<std::size_t>(a)] * static_cast<float>(from[a]);
+              line += wx[static_cast<std::size_t>(a)] * tap<holes>(from[a], empty, nearest);
             sum += wy[static_cast<std::size_t>(b)] * line;
           }
         } else {  // at the edge of the volume: its faces repeat
@@ -124,12 +139,14 @@ void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box&
             float line = 0;
             for (int a = 0; a < taps; ++a) {
               const Index sx = std::clamp(x0 + a, domain.begin.x, domain.end.x - 1);
-              line += wx[static_cast<std::size_t>(a)] * static_cast<float>(in.at(c, {z, sy, sx}));
+              line += wx[static_cast<std::size_t>(a)] * tap<holes>(in.at(c, {z, sy, sx}), empty, nearest);
             }
             sum += wy[static_cast<std::size_t>(b)] * line;
           }
         }
         to[x] = saturated<T>(sum);
+        if (holes && to[x] == empty)
+          to[x] = static_cast<T>(empty == std::numeric_limits<T>::max() ? empty - 1 : empty + 1);
       }
     }
   }
@@ -187,9 +204,15 @@ void render(const Mapping& mapping, const Box& tile, const Box& source_domain,
   const Array source = read(wanted);
   visit_dtype(source.dtype(), [&]<class T>(std::type_identity<T>) {
     if constexpr (std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>) {
-      if (taps == 2) interpolate<T, 2>(positions, tile, source_domain, source, options, out);
-      if (taps == 4) interpolate<T, 4>(positions, tile, source_domain, source, options, out);
-      if (taps == 6) interpolate<T, 6>(positions, tile, source_domain, source, options, out);
+      const auto by = [&]<int count>(std::integral_constant<int, count>) {
+        if (options.empty)
+          interpolate<T, count, true>(positions, tile, source_domain, source, options, out);
+        else
+          interpolate<T, count, false>(positions, tile, source_domain, source, options, out);
+      };
+      if (taps == 2) by(std::integral_constant<int, 2>{});
+      if (taps == 4) by(std::integral_constant<int, 4>{});
+      if (taps == 6) by(std::integral_constant<int, 6>{});
     } else {
       throw Error{ErrorCode::contract, std::string{"images of "} + name_of(source.dtype()) +
                                            " cannot be warped (only uint8 and uint16 can); convert them"};

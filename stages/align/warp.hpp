@@ -6,6 +6,7 @@
 #include "stages/align/placement.hpp"
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,12 +35,15 @@ void source_positions(const Mapping& mapping, Index y, Index x_begin, std::span<
 /// over a box inside `source_domain`, at most `held_voxels` at once: tiles are halved until that is enough.
 /// Channels before `nearest_from` are interpolated by `kernel` and saturate, those from it on take the
 /// nearest pixel. Where a position lies outside the source by more than half a pixel, all channels are
-/// `outside`.
+/// `outside`. With `empty`, source pixels of this value hold nothing: where the nearest one is such, the
+/// output is `outside`; elsewhere they count as the nearest pixel, and no output pixel takes their value.
+/// Otherwise what holds something would be darkened, and ring, beside what does not.
 struct RenderOptions {
   Kernel kernel = Kernel::cubic;
   int nearest_from = 1;
   Index held_voxels = 0;
   double outside = 0;
+  std::optional<double> empty = std::nullopt;
 };
 void render(const Mapping& mapping, const Box& tile, const Box& source_domain,
             const std::function<Array(const Box&)>& read, const RenderOptions& options, Array& out);

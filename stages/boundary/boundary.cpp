@@ -1,5 +1,7 @@
 #include "stages/boundary/boundary.hpp"
 
+#include "stages/boundary/empty.hpp"
+
 namespace petavox {
 
 Boundary::Boundary(Params& params) {
@@ -28,6 +30,9 @@ Boundary::Boundary(Params& params) {
   s.offset = params.number("offset", d.offset, {-100, 100}, "response at and below which the affinity is 1");
   s.softness =
       params.number("softness", d.softness, {1e-6, 100}, "so far above `offset` the affinity is one half");
+  skip_zeros_ = params.flag("skip_zeros", false,
+                            "zeros are no data: nothing joins them, and beside them the filters see the "
+                            "nearest voxels that hold something");
 }
 
 Contract Boundary::contract(const Setup& setup) const {
@@ -36,7 +41,14 @@ Contract Boundary::contract(const Setup& setup) const {
   InPort image;
   image.name = "image";
   image.volume = "input";
-  image.reads.halo = boundary::halo_of(filters);
+  const Halo reach = boundary::halo_of(filters);
+  image.reads.halo = reach;
+  // What stands for an empty voxel is sought as far again in its section as filters look.
+  if (skip_zeros_)
+    for (const int axis : {1, 2}) {
+      image.reads.halo.low[axis] += reach.low[axis];
+      image.reads.halo.high[axis] += reach.low[axis];
+    }
   c.reads.push_back(image);
   OutPort affinities;
   affinities.name = "affinities";
@@ -48,13 +60,22 @@ Contract Boundary::contract(const Setup& setup) const {
   const Index planes_read = std::min(setup.domain.shape().z, 64 + halo.low.z + halo.high.z);
   c.scratch_bytes_per_voxel =
       4.0 * boundary::num_planes(filters) / static_cast<double>(std::max<Index>(1, planes_read));
+  // Which voxels hold something, and for one plane how far along the row the next one is.
+  if (skip_zeros_)
+    c.scratch_bytes_per_voxel += 1.0 + 4.0 / static_cast<double>(std::max<Index>(1, planes_read));
   return c;
 }
 
 void Boundary::run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const {
-  const Array image = inputs.image("image");
+  Array image = inputs.image("image");
   const auto filters = boundary::filters_of(settings_, context.voxel_size_nm());
-  boundary::affinities_of(image, outputs.image("affinities").view<std::uint8_t>(), settings_, filters);
+  const auto out = outputs.image("affinities").view<std::uint8_t>();
+  if (!skip_zeros_) return boundary::affinities_of(image, out, settings_, filters);
+  const auto empty = boundary::empty_voxels(image, out.box());
+  if (empty.all) return;  // outputs begin as zeros
+  boundary::fill_empty(image, boundary::halo_of(filters).low, settings_.mean);
+  boundary::affinities_of(image, out, settings_, filters);
+  boundary::part_from_empty(empty, out);
 }
 
 }  // namespace petavox

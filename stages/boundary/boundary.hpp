@@ -20,6 +20,7 @@ class Boundary final : public Stage {
 
  private:
   boundary::Settings settings_;
+  bool skip_zeros_ = false;
 };
 
 }  // namespace petavox

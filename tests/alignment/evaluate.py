@@ -231,7 +231,7 @@ def fold_pair(petavox, data, work):
 
 
 SEGMENT = """  normalize: {reads: {image: %s}, writes: {image: even}}
-  boundary: {reads: {image: even}}
+  boundary: {skip_zeros: true, reads: {image: even}}
   watershed: {threshold_low: 0.01, threshold_high: 0.9}
   region_graph:
   agglomerate: {threshold: 0.6}
@@ -250,13 +250,17 @@ def variation_of_information(labels, truth):
 
 
 def tiles_to_segments(petavox, data, work):
-    """Tiles stitched, placed, aligned and segmented, against the undistorted volume segmented."""
-    folder = work / "tiles_to_segments"
+    """Tiles stitched, placed, aligned and segmented, against the undistorted volume segmented: two sets of random numbers."""
+    for volume, tiles in ((31, 5), (32, 6)):
+        segments_of_tiles(petavox, work / f"tiles_to_segments_{volume}", volume, tiles)
+
+
+def segments_of_tiles(petavox, folder, seed_of_volume, seed_of_tiles):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    subprocess.run([petavox, "phantom", "--shape", "16,384,384", "--voxel-size-nm", "16,4,4", "--seed", "31", "--out",
+    subprocess.run([petavox, "phantom", "--shape", "16,384,384", "--voxel-size-nm", "16,4,4", "--seed", str(seed_of_volume), "--out",
                     folder / "phantom"], check=True, capture_output=True)
-    subprocess.run([petavox, "phantom", "--tiles", "--from", f"{folder}/phantom/phantom.h5:/raw", "--seed", "5", "--out",
+    subprocess.run([petavox, "phantom", "--tiles", "--from", f"{folder}/phantom/phantom.h5:/raw", "--seed", str(seed_of_tiles), "--out",
                     folder / "tiles"], check=True, capture_output=True)
     with h5py.File(folder / "phantom/phantom.h5") as f:
         raw, truth = f["raw"][()], f["labels"][()]
@@ -275,22 +279,45 @@ def tiles_to_segments(petavox, data, work):
     told = json.loads((folder / "tiles/truth.json").read_text())["tiles"]
     with h5py.File(folder / "tiles/truth.h5") as f:
         source_y, source_x = f["source_y"][()], f["source_x"][()]
-    mapped = np.zeros(segments.shape, truth.dtype)
+    places, inside = np.zeros((2, *segments.shape)), np.zeros(segments.shape, bool)
+    height, width = raw.shape[1:]
     for z in range(len(raw)):
         true = [(t["y"], t["x"]) for t in told if t["section"] == z]
         stitched = [(tiles[1, z, s, 0], tiles[2, z, s, 0]) for s in range(len(true))]
         offset = np.mean(np.array(stitched) - np.array(true), 0)
         sy, sx = found[z][0] - offset[0], found[z][1] - offset[1]
-        y = np.floor(sample(source_y[z], sy / 8, sx / 8) + 0.5).astype(int)
-        x = np.floor(sample(source_x[z], sy / 8, sx / 8) + 0.5).astype(int)
-        inside = ((y >= 0) & (y < raw.shape[1]) & (x >= 0) & (x < raw.shape[2]) & (sy >= 0) & (sy < raw.shape[1] - 8)
-                  & (sx >= 0) & (sx < raw.shape[2] - 8))
-        mapped[z][inside] = truth[z][y[inside], x[inside]]
-    straight = variation_of_information(read(folder / "straight/out/volumes/segments.h5"), truth)
-    chain = variation_of_information(segments, mapped)
-    print(f"tiles to segments: variation of information, split + merge: undistorted volume {straight[0]:.3f} + "
-          f"{straight[1]:.3f}, from tiles {chain[0]:.3f} + {chain[1]:.3f}: {sum(chain) / sum(straight):.3f} times; "
-          f"truth covers {(mapped > 0).sum() / (truth > 0).sum():.3f} of the volume", flush=True)
+        places[:, z] = sample(source_y[z], sy / 8, sx / 8), sample(source_x[z], sy / 8, sx / 8)
+        inside[z] = ((places[0, z] > -0.5) & (places[0, z] < height - 0.5) & (places[1, z] > -0.5)
+                     & (places[1, z] < width - 0.5) & (sy >= 0) & (sy < height - 8) & (sx >= 0) & (sx < width - 8))
+    of = lambda volume, places, inside: np.array([
+        np.where(i, v[np.clip(np.floor(p[0] + 0.5), 0, height - 1).astype(int),
+                      np.clip(np.floor(p[1] + 0.5), 0, width - 1).astype(int)], 0)
+        for v, p, i in zip(volume, np.moveaxis(places, 1, 0), inside)])
+    # What one frame and its rim cost by themselves: the undistorted volume drawn once through the mean of the maps.
+    mean = (places * inside).sum(1) / np.maximum(inside.sum(0), 1)
+    common = np.repeat(mean[:, None], len(raw), 1)
+    held = inside & (mean[0] >= 0) & (mean[0] <= height - 1) & (mean[1] >= 0) & (mean[1] <= width - 1)
+    drawn = np.array([np.where(h, np.clip(np.floor(sample(v.astype(float), *p) + 0.5), 1, 255), 0)
+                      for v, p, h in zip(raw, np.moveaxis(common, 1, 0), held)]).astype(raw.dtype)
+    (folder / "drawn").mkdir()
+    with h5py.File(folder / "drawn/in.h5", "w") as f:
+        f["raw"] = drawn
+    run_stages(petavox, folder / "drawn", "path: in.h5, dataset: /raw, voxel_size_nm: [16, 4, 4]", ["segments"],
+               SEGMENT % "input")
+    undistorted = read(folder / "straight/out/volumes/segments.h5")
+    mapped = of(truth, places, inside)
+    straight = variation_of_information(undistorted, truth)
+    lines = {"undistorted volume": straight, "the same, only the voxels that the aligned one shows":
+             variation_of_information(of(undistorted, places, inside), mapped),
+             "the undistorted volume drawn into the frame and crop of the aligned one":
+             variation_of_information(read(folder / "drawn/out/volumes/segments.h5"), of(truth, common, held)),
+             "from tiles": variation_of_information(segments, mapped)}
+    print(f"tiles to segments, volume {seed_of_volume}: truth covers {(mapped > 0).sum() / (truth > 0).sum():.3f} of the volume; "
+          "variation of information, split + merge (times the first):", flush=True)
+    for name, (split, merge) in lines.items():
+        print(f"  {name}: {split:.3f} + {merge:.3f} ({(split + merge) / sum(straight):.3f})", flush=True)
+    shift = np.sqrt(((places[:, 1:] - places[:, :-1]) ** 2).sum(0))[inside[1:] & inside[:-1]]
+    print(f"  displacement between neighbours: median {np.median(shift):.2f} px, p99 {np.percentile(shift, 99):.2f}", flush=True)
 
 
 def fib25_bad(petavox, data, work):

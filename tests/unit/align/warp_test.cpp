@@ -89,6 +89,43 @@ TEST_F(Warp, PiecesOfAnySizeGiveTheSamePixelsAndStayWithinWhatIsHeld) {
   }
 }
 
+TEST_F(Warp, WhatHoldsNothingNeitherDarkensNorIsInventedBesideContent) {
+  // Content ends at x = 60 of the source, in tissue of one grey level with a black pixel.
+  const auto view = source.view<std::uint8_t>();
+  source.box().for_each([&](Coord p) { view[p] = p.x < 60 ? 90 : 0; });
+  view[{0, 30, 30}] = 1;
+  for (const Kernel kernel : {Kernel::linear, Kernel::cubic, Kernel::lanczos}) {
+    Array out{DType::u8, canvas};
+    render(
+        mapping(), canvas, source.box(),
+        [&](const Box& box) {
+          Array piece{DType::u8, box, source.box()};
+          copy_box(source, piece, box);
+          return piece;
+        },
+        {kernel, 1, 0, 0, 0.0}, out);
+    const auto shown = std::as_const(out).view<std::uint8_t>();
+    Index content = 0, nothing = 0;
+    canvas.for_each([&](Coord p) {
+      std::vector<Vec2> at(1);
+      source_positions(mapping(), p.y, p.x, at);
+      const Coord nearest{0, static_cast<Index>(std::floor(at[0].y + 0.5)),
+                          static_cast<Index>(std::floor(at[0].x + 0.5))};
+      if (!source.box().contains(nearest) || nearest.x >= 60) {
+        ++nothing;
+        ASSERT_EQ(shown[p], 0) << to_string(p);
+        return;
+      }
+      ++content;
+      ASSERT_GT(shown[p], 0) << to_string(p);
+      const bool far = std::abs(at[0].y - 30) > 4 || std::abs(at[0].x - 30) > 4;
+      ASSERT_TRUE(!far || shown[p] == 90) << to_string(p);
+    });
+    EXPECT_GT(content, 3000);
+    EXPECT_GT(nothing, 3000);
+  }
+}
+
 TEST_F(Warp, TheBoundThatStagesDeclareHoldsATileOfAnyRotation) {
   // A tile turned by 45 degrees and stretched by a fifth is read at once.
   const double c = 0.70711 * 1.2;
