@@ -1,8 +1,7 @@
 // petavox simulate: the scheduler of real runs against a cluster that does not exist.
 
 #include "petavox/base/units.hpp"
-#include "petavox/simulate/block_chain.hpp"
-#include "petavox/simulate/cluster.hpp"
+#include "petavox/simulate/two_levels.hpp"
 
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/costs.hpp"
@@ -33,6 +32,7 @@ constexpr const char* footer =
     "1000,10000,100000\n"
     "  petavox simulate --blocks 1000 --weak --task-s 10 --ranks 100,1000,10000     1000 blocks for each "
     "rank\n"
+    "  petavox simulate --blocks 100 --weak --task-s 58 --masters 100 --ranks 1000000\n"
     "  petavox simulate --metg --ranks 10000                                        smallest useful task";
 
 struct Options {
@@ -41,7 +41,8 @@ struct Options {
   std::vector<std::int64_t> ranks{64};
   std::vector<Index> shape;
   Index blocks = 0, reach = 1;
-  int steps = 1, masters = 1;
+  int steps = 1;
+  simulate::TwoLevels levels;
   double task_s = 1, log_sigma = 0, task_mb = 0;
   double latency_us = 10, master_us = 2.5, message_us = 1, scan_ns = 150, commit_ms = 2.4, worker_us = 20;
   double report_ms = 0, disk_mb_s = 0, mtbf_h = 0;
@@ -76,7 +77,7 @@ class Workload {
                     "nothing to simulate (neither a configuration nor --blocks was given); give one of them"};
       return;
     }
-    if (options.costs.empty() || options.blocks > 0 || options.weak || options.masters > 1)
+    if (options.costs.empty() || options.blocks > 0 || options.weak || options.levels.masters > 1)
       throw Error{
           ErrorCode::config,
           "a configuration needs --costs and excludes --blocks, --weak and --masters (its tasks are its "
@@ -97,51 +98,19 @@ class Workload {
   simulate::Result run(std::int64_t ranks) const {
     const simulate::Cluster cluster = cluster_of(options_, ranks, threads());
     if (plan_) return simulate::run(*plan_, task_costs(*plan_, *costs_), cluster, options_.simulation);
-    const std::vector<simulate::TaskCost> costs(
-        static_cast<std::size_t>(options_.steps),
-        {options_.task_s, options_.log_sigma, 1e6 * options_.task_mb});
-    const Index blocks = options_.weak ? options_.blocks * ranks : options_.blocks;
-    if (options_.masters == 1)
-      return simulate::run(
-          simulate::BlockChain{simulate::BlockChain::grid_of(blocks), options_.steps, options_.reach}, costs,
-          cluster, options_.simulation);
-    return two_levels(blocks, costs, cluster);
+    const simulate::Volume volume{
+        options_.weak ? options_.blocks * ranks : options_.blocks, options_.reach,
+        std::vector<simulate::TaskCost>(static_cast<std::size_t>(options_.steps),
+                                        {options_.task_s, options_.log_sigma, 1e6 * options_.task_mb})};
+    if (options_.levels.masters > std::min(cluster.workers, volume.blocks))
+      throw Error{ErrorCode::config,
+                  fmt::format("--masters is {}, but there are {} workers and {} blocks (a master without any "
+                              "has nothing to do); choose fewer masters",
+                              options_.levels.masters, cluster.workers, volume.blocks)};
+    return simulate::run(volume, cluster, options_.simulation, options_.levels);
   }
 
  private:
-  /// A model, not the product, which has one master: each master has its share of the blocks and workers, and
-  /// the run ends with the last of them. Of many alike some are simulated, with draws of their own.
-  simulate::Result two_levels(Index blocks, const std::vector<simulate::TaskCost>& costs,
-                              simulate::Cluster cluster) const {
-    constexpr int most = 4;
-    const int masters = options_.masters, tried = std::min(masters, most);
-    const simulate::BlockChain graph{simulate::BlockChain::grid_of(std::max<Index>(1, blocks / masters)),
-                                     options_.steps, options_.reach};
-    const std::int64_t all_workers = cluster.workers;
-    cluster.workers = std::max<std::int64_t>(1, all_workers / masters);
-    if (cluster.file_system_bytes_s > 0) cluster.file_system_bytes_s /= masters;
-    simulate::Result sum;
-    sum.finished = true;
-    for (int i = 0; i < tried; ++i) {
-      simulate::Options options = options_.simulation;
-      options.seed += static_cast<std::uint64_t>(i);
-      const simulate::Result one = simulate::run(graph, costs, cluster, options);
-      sum.makespan_s = std::max(sum.makespan_s, one.makespan_s);
-      sum.work_s += one.work_s / tried * masters;
-      sum.tasks += one.tasks * masters / tried;
-      sum.executions += one.executions * masters / tried;
-      sum.master_load = std::max(sum.master_load, one.master_load);
-      sum.tail_idle_tasks = std::max(sum.tail_idle_tasks, one.tail_idle_tasks);
-      sum.lost_s += one.lost_s / tried * masters;
-      sum.duplicate_s += one.duplicate_s / tried * masters;
-      sum.deaths += one.deaths * masters / tried;
-      sum.scheduler_bytes = std::max(sum.scheduler_bytes, one.scheduler_bytes);
-      sum.finished = sum.finished && one.finished;
-    }
-    sum.efficiency = sum.work_s / (static_cast<double>(cluster.workers) * masters * sum.makespan_s);
-    return sum;
-  }
-
   const Options& options_;
   std::optional<Pipeline> pipeline_;
   std::unique_ptr<Plan> plan_;
@@ -156,8 +125,9 @@ int run(const Options& options) {
   json["runs"] = Json::array();
   if (options.metg) {
     for (const std::int64_t ranks : options.ranks) {
-      const double metg =
-          simulate::minimum_effective_seconds(cluster_of(options, ranks, 1), options.simulation);
+      simulate::Cluster cluster = cluster_of(options, ranks, 1);
+      cluster.workers = std::max<std::int64_t>(1, cluster.workers / options.levels.masters);
+      const double metg = simulate::minimum_effective_seconds(cluster, options.simulation);
       json["runs"].push_back({{"ranks", ranks}, {"metg_s", metg}});
       if (!options.json)
         std::cout << fmt::format("simulated: {} ranks work half of the time at {} a task\n", ranks,
@@ -229,9 +199,15 @@ void add_simulate_command(CLI::App& app, Command& command) {
   sub->add_flag("--weak", options->weak, "--blocks for each rank instead of in all");
   sub->add_option("--steps", options->steps, "Steps of each block")->check(CLI::Range(1, 100));
   sub->add_option("--reach", options->reach, "How many blocks away a step reads")->check(CLI::Range(0, 4));
-  sub->add_option("--masters", options->masters,
-                  "A model of masters that share the blocks; the product has one master")
+  sub->add_option("--masters", options->levels.masters,
+                  "A model of masters that share blocks and workers; a run has one master")
       ->check(CLI::Range(1, 1 << 16));
+  sub->add_option("--simulated-masters", options->levels.simulated,
+                  "Of these, all alike, so many are simulated")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  number("--join-s", options->levels.join_s, "Joining what eight masters' reductions left, level by level",
+         "S");
   number("--task-s", options->task_s, "Mean duration of a task", "S");
   number("--log-sigma", options->log_sigma, "Its spread: standard deviation of the logarithm", "X");
   number("--task-mb", options->task_mb, "What a task reads and writes", "MB");
@@ -249,6 +225,10 @@ void add_simulate_command(CLI::App& app, Command& command) {
   number("--restart-s", options->cluster.restart_s, "From a death to the next launch", "S");
   sub->add_option("--prefetch", options->simulation.scheduler.prefetch, "Tasks in flight for a worker")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sub->add_option("--copies", options->simulation.scheduler.copies,
+                  "Executions of a slow task at once, at most")
+      ->check(CLI::Range(1, 100))
       ->capture_default_str();
   sub->add_option("--seed", options->simulation.seed, "Of all draws")->capture_default_str();
   sub->add_flag("--metg", options->metg, "Print the task duration at which half of the time is work");

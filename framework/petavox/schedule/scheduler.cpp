@@ -8,7 +8,8 @@ namespace petavox {
 Scheduler::Impl::Impl(const TaskGraph& graph, const SchedulerOptions& options)
     : graph_{graph}, options_{options} {
   PETAVOX_ASSERT(options.max_attempts >= 1 && options.min_ranks >= 1 && options.workers_per_rank >= 1 &&
-                 options.prefetch >= 1 && options.batch >= 1 && options.run_length >= 1);
+                 options.copies >= 1 && options.prefetch >= 1 && options.batch >= 1 &&
+                 options.run_length >= 1);
   steps_.reserve(static_cast<std::size_t>(graph.num_steps()));
   for (int s = 0; s < graph.num_steps(); ++s) {
     steps_.emplace_back(s, graph.num_tasks(s), &nodes_);
@@ -67,7 +68,10 @@ void Scheduler::Impl::start() {
   for (const auto& [task, charges] : quarantined_) block_dependents(task);
   for (Step& step : steps_)
     // In a fresh run only tasks without dependencies must be found; all others are woken by the last of them.
-    if (step.done == step.total || !(restored_ || graph_.has_roots(step.number))) step.cursor = step.total;
+    if (step.done == step.total || !(restored_ || graph_.has_roots(step.number))) {
+      step.cursor = step.total;
+      step.by_cursor = false;
+    }
 }
 
 bool Scheduler::Impl::dependencies_done(TaskId task) const {

@@ -37,7 +37,9 @@ struct SchedulerOptions {
   Instant brief = std::chrono::milliseconds{1};  ///< a step's tasks are short if they take less on average
   int run_length = 8;                            ///< consecutive tasks along in_order() that one worker takes
   Instant lease = std::chrono::minutes{30};      ///< after which a running task is reported by expired()
-  Instant straggler_age = std::chrono::seconds{10};  ///< after which a running task may be duplicated
+  /// After which idle workers may run a task once more, when its last execution has not ended by then.
+  Instant straggler_age = std::chrono::seconds{10};
+  int copies = 4;  ///< executions of a task at once, at most: of two, both may be slow
 };
 
 enum class TaskState {
@@ -115,8 +117,9 @@ class Scheduler {
   /// Tasks for the worker until it has `prefetch` in flight; they are handed out from now on. Empty if it is
   /// full, unknown, or nothing is ready (see searching()). Leaves the last ready tasks to idle workers.
   std::vector<Assignment> next(WorkerId worker, Instant now);
-  /// For an idle worker when next() gave nothing: a second execution of the longest-held unfinished task of
-  /// another worker, if it is older than `straggler_age`. The first result wins.
+  /// For an idle worker when next() gave nothing: one more execution of an unfinished task of other workers
+  /// whose executions are all older than `straggler_age`; of those with the fewest, the one that was held
+  /// for longest. The first result wins.
   std::optional<Assignment> straggler(WorkerId worker, Instant now);
 
   /// A second execution of a task that is done, to be compared with the first: its report will be a

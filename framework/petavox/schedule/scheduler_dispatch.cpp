@@ -103,10 +103,14 @@ std::vector<Assignment> Scheduler::Impl::next(WorkerId id, Instant now) {
   return given;
 }
 
-// A worker that has something to do leaves the last ready tasks to those that have nothing.
+// A worker that has something to do leaves the last tasks that could start to those that have nothing.
 bool Scheduler::Impl::leave_to_idle(const Worker& worker) const {
-  if (worker.held.empty() || num_idle_ == 0 || num_ready_ > num_idle_) return false;
-  return !searching();
+  if (worker.held.empty() || num_idle_ == 0) return false;
+  Index at_most = num_ready_;  // … and what cursors may find beside those
+  for (const Step& step : steps_)
+    if (step.by_cursor)
+      at_most += step.unresolved() - static_cast<Index>(step.ready.size() + step.retry.size());
+  return at_most <= num_idle_;
 }
 
 // Short tasks in one batch: a share of what is known to be ready, so that the end is spread over all workers.
@@ -135,6 +139,7 @@ Assignment Scheduler::Impl::issue(Worker& worker, TaskId task, Instant now) {
   if (const auto history = histories_.find(task); history != histories_.end()) {
     attempt = history->second.next_attempt++;
     ++history->second.running;
+    history->second.newest = now;
   }
   set_code(task, TaskCode::live);
   const bool is_brief = brief(task);
@@ -305,9 +310,11 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
   if (found == workers_.end() || !found->second.held.empty() || !suspects_.empty()) return std::nullopt;
   if (now >= quiet_until_) find_stragglers(now);
   for (std::size_t i = stragglers_.size(); i-- > 0;) {
-    const auto [since, holder, assignment] = stragglers_[i];
+    const auto [running, since, holder, assignment] = stragglers_[i];
     const TaskId task = assignment.task;
-    const bool candidate = holds(holder, assignment) && may_duplicate(task);
+    const Execution* const execution = find_execution(holder, assignment);
+    const bool candidate =
+        execution != nullptr && now - newest(*execution) >= options_.straggler_age && may_duplicate(task);
     if (const auto history = histories_.find(task);
         candidate && history != histories_.end() && history->second.blames(rank_of(id)))
       continue;
@@ -321,13 +328,12 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
   return std::nullopt;
 }
 
-bool Scheduler::Impl::holds(WorkerId id, const Assignment& assignment) const {
+const Execution* Scheduler::Impl::find_execution(WorkerId id, const Assignment& assignment) const {
   const auto found = workers_.find(id);
-  if (found == workers_.end()) return false;
-  const auto& held = found->second.held;
-  return std::any_of(held.begin(), held.end(), [&](const Execution& execution) {
-    return execution.task == assignment.task && execution.attempt == assignment.attempt;
-  });
+  if (found == workers_.end()) return nullptr;
+  for (const Execution& execution : found->second.held)
+    if (execution.task == assignment.task && execution.attempt == assignment.attempt) return &execution;
+  return nullptr;
 }
 
 void Scheduler::Impl::find_stragglers(Instant now) {
@@ -337,14 +343,16 @@ void Scheduler::Impl::find_stragglers(Instant now) {
   for (const auto& [id, worker] : workers_)
     for (const Execution& execution : worker.held) {
       if (!may_duplicate(execution.task)) continue;
-      if (now - execution.since >= options_.straggler_age)
-        stragglers_.push_back({execution.since, id, {execution.task, execution.attempt}});
+      if (const Instant old = newest(execution) + options_.straggler_age; old > now)
+        quiet_until_ = std::min(quiet_until_, old);
       else
-        quiet_until_ = std::min(quiet_until_, execution.since + options_.straggler_age);
+        stragglers_.push_back(
+            {executions_of(execution.task), execution.since, id, {execution.task, execution.attempt}});
     }
   quiet_until_ = std::max(quiet_until_, now + options_.straggler_age / searches_an_age);
-  std::stable_sort(stragglers_.begin(), stragglers_.end(),
-                   [](const Straggler& a, const Straggler& b) { return a.since < b.since; });
+  std::stable_sort(stragglers_.begin(), stragglers_.end(), [](const Straggler& a, const Straggler& b) {
+    return std::pair{a.running, a.since} < std::pair{b.running, b.since};
+  });
   std::reverse(stragglers_.begin(), stragglers_.end());
 }
 
@@ -361,11 +369,21 @@ std::optional<Assignment> Scheduler::Impl::again(WorkerId id, TaskId task, Insta
 }
 
 // Expects a task that some worker holds.
+int Scheduler::Impl::executions_of(TaskId task) const {
+  const auto history = histories_.find(task);
+  return history == histories_.end() ? 1 : history->second.running;
+}
+
+// When the last execution of its task was handed out, this one or another.
+Instant Scheduler::Impl::newest(const Execution& execution) const {
+  const auto history = histories_.find(execution.task);
+  return history == histories_.end() ? execution.since : std::max(execution.since, history->second.newest);
+}
+
+// Expects a task that some worker holds.
 bool Scheduler::Impl::may_duplicate(TaskId task) const {
-  if (code(task) != TaskCode::live) return false;
-  if (const auto history = histories_.find(task); history != histories_.end() && history->second.running > 1)
-    return false;
-  return dependencies_done(task);  // one may have been invalidated since
+  // What it reads may have been invalidated since.
+  return code(task) == TaskCode::live && executions_of(task) < options_.copies && dependencies_done(task);
 }
 
 void Scheduler::Impl::renew(WorkerId id, Instant now) {

@@ -67,7 +67,8 @@ struct Worker {
 /// What is remembered of a task out of the ordinary: failed, lost, duplicated, invalidated or restored so.
 struct History {
   int next_attempt = 1;
-  int running = 0;  // executions in flight
+  int running = 0;   // executions in flight
+  Instant newest{};  // when the last of them was handed out
   int charges = 0;
   std::vector<std::int64_t> blamed;  // ranks that were charged, each once
   bool blames(std::int64_t rank) const {
@@ -86,11 +87,13 @@ struct Step {
   std::pmr::set<ReadyKey> ready, retry;  // retry: those that some worker has failed on
   Index cursor = 0;                      // next position along in_order() to look at
   bool again = false;                    // more became ready than `ready` should hold: pass once more
+  bool by_cursor = true;                 // its cursor finds tasks, or once has
   std::vector<Run> left_runs;            // of workers that went away
   Index running = 0, done = 0, quarantined = 0, blocked = 0;
   double mean_ns = 0;  // of what its tasks took, the last ones counting most
   int num_timed = 0;   // … of so many, up to where they are enough
   bool unlooked() const { return cursor < total || again; }
+  Index unresolved() const { return total - running - done - quarantined - blocked; }
 };
 
 class Scheduler::Impl {
@@ -160,7 +163,9 @@ class Scheduler::Impl {
   std::optional<TaskId> take_suspect(WorkerId id);
   Assignment issue(Worker& worker, TaskId task, Instant now);
   bool may_duplicate(TaskId task) const;
-  bool holds(WorkerId id, const Assignment& assignment) const;
+  Instant newest(const Execution& execution) const;
+  const Execution* find_execution(WorkerId id, const Assignment& assignment) const;
+  int executions_of(TaskId task) const;
   void find_stragglers(Instant now);
   int room(const Worker& worker) const;
   void list(WorkerId id, Worker& worker);
@@ -201,14 +206,15 @@ class Scheduler::Impl {
   // steal_length_. 0: nobody has one.
   WorkerId steal_from_{};
   Index steal_length_ = 0;
-  // Executions old enough for a second one, oldest first, as they were when last looked for. Looking costs a
+  // Executions old enough for one more of their task, as they were when last looked for. Looking costs a
   // walk over all that is in flight: not before quiet_until_, when the next one may be old enough.
   struct Straggler {
+    int running = 1;  // executions of its task
     Instant since{};
     WorkerId worker;
     Assignment assignment;
   };
-  std::vector<Straggler> stragglers_;  // the oldest at the back
+  std::vector<Straggler> stragglers_;  // the next to be run once more at the back
   Instant quiet_until_{};
   std::map<std::int64_t, int> ranks_;   // and how many of their workers there are
   std::set<std::int64_t> joined_;       // ranks that have come, until all have

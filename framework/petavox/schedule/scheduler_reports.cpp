@@ -84,7 +84,7 @@ void Scheduler::Impl::wake(TaskId task) {
   if (step.again || step.codes.get(task.index) != TaskCode::pending) return;
   if (!dependencies_done(task)) return;
   if (step.ready.size() >= max_queued) {
-    step.again = true;
+    step.again = step.by_cursor = true;
     return;
   }
   enqueue(task);

@@ -258,7 +258,7 @@ TEST(SchedulerFaults, an_idle_worker_duplicates_a_straggler_and_the_first_result
   const auto copy = scheduler.straggler(bob, 10s);
   ASSERT_TRUE(copy);
   EXPECT_EQ(*copy, (Assignment{{0, 0}, 2}));
-  EXPECT_FALSE(scheduler.straggler(carol, 50s));  // two at once are enough
+  EXPECT_FALSE(scheduler.straggler(carol, 19s));  // the copy is not slow yet
   EXPECT_EQ(scheduler.counts(0).running, 1);
   EXPECT_EQ(scheduler.succeeded(bob, {0, 0}, 2), Acceptance::accepted);
   EXPECT_TRUE(scheduler.finished());
@@ -267,6 +267,40 @@ TEST(SchedulerFaults, an_idle_worker_duplicates_a_straggler_and_the_first_result
   EXPECT_EQ(scheduler.succeeded(alice, {0, 0}, 1), Acceptance::duplicate);
   EXPECT_TRUE(scheduler.holders({0, 0}).empty());
   EXPECT_TRUE(scheduler.idle());
+}
+
+TEST(SchedulerFaults, a_copy_that_is_slow_too_is_duplicated_up_to_the_limit) {
+  const auto graph = single();
+  Scheduler scheduler{graph, {.straggler_age = 10s, .copies = 3}};
+  const WorkerId dave{9};
+  for (const WorkerId w : {alice, bob, carol, dave}) scheduler.add_worker(w);
+  scheduler.next(alice, 0s);
+  ASSERT_TRUE(scheduler.straggler(bob, 10s));
+  EXPECT_FALSE(scheduler.straggler(carol, 15s));
+  const auto third = scheduler.straggler(carol, 20s);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(*third, (Assignment{{0, 0}, 3}));
+  EXPECT_FALSE(scheduler.straggler(dave, 90s)) << "three at once are enough";
+  EXPECT_EQ(scheduler.failed(carol, {0, 0}, 3), Verdict::retry);
+  const auto fourth = scheduler.straggler(dave, 100s);
+  ASSERT_TRUE(fourth) << "but one has failed";
+  EXPECT_EQ(scheduler.succeeded(dave, {0, 0}, 4), Acceptance::accepted);
+  EXPECT_TRUE(scheduler.finished());
+  EXPECT_EQ(scheduler.succeeded(bob, {0, 0}, 2), Acceptance::duplicate);
+  EXPECT_EQ(scheduler.succeeded(alice, {0, 0}, 1), Acceptance::duplicate);
+  EXPECT_TRUE(scheduler.idle());
+}
+
+TEST(SchedulerFaults, tasks_that_run_once_are_duplicated_before_those_that_run_twice) {
+  const testing::ListGraph graph{testing::ListGraph::Reads{{{}, {}}}};
+  Scheduler scheduler{graph, {.prefetch = 1, .straggler_age = 10s, .copies = 3}};
+  const WorkerId dave{9}, erin{10};
+  for (const WorkerId w : {alice, bob, carol, dave, erin}) scheduler.add_worker(w);
+  scheduler.next(alice, 0s);
+  ASSERT_EQ(scheduler.straggler(carol, 10s)->task, (TaskId{0, 0}));
+  ASSERT_EQ(scheduler.next(bob, 11s).size(), 1U);
+  EXPECT_EQ(scheduler.straggler(dave, 21s)->task, (TaskId{0, 1})) << "the other one has been doubled already";
+  EXPECT_EQ(scheduler.straggler(erin, 22s)->task, (TaskId{0, 0}));
 }
 
 TEST(SchedulerFaults, one_of_two_executions_may_fail) {

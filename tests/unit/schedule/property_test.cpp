@@ -50,6 +50,7 @@ TEST(SchedulerProperties, random_graphs_in_every_weather) {
       options.scheduler.run_length = 1 + static_cast<int>(seed % 7);
       options.scheduler.max_attempts = 1 + static_cast<int>(seed % 4);
       options.scheduler.straggler_age = std::chrono::seconds{seed % 2 == 0 ? 0 : 20};
+      options.scheduler.copies = 2 + static_cast<int>(seed % 3);
       Simulation simulation{graph, options, seed};
       ASSERT_EQ(simulation.run(), "") << weather.name << ", seed " << seed;
     }

@@ -3,6 +3,7 @@
 #include "petavox/simulate/cluster.hpp"
 
 #include "petavox/simulate/block_chain.hpp"
+#include "petavox/simulate/two_levels.hpp"
 
 #include <cmath>
 #include <set>
@@ -33,6 +34,11 @@ TEST(Simulate, WithoutCostsWorkersAreBusyAllTheTime) {
   EXPECT_DOUBLE_EQ(result.work_s, 800);
   EXPECT_DOUBLE_EQ(result.makespan_s, 100);
   EXPECT_DOUBLE_EQ(result.efficiency, 1);
+}
+
+TEST(Simulate, FewTasksAreSpreadOverAllWorkers) {
+  const BlockChain graph{{1, 4, 4}, 3, 0};
+  EXPECT_DOUBLE_EQ(run(graph, costs(3, 10), free_of_cost(16), {}).makespan_s, 30);
 }
 
 TEST(Simulate, TheSameSeedGivesTheSameRunAndAnotherOneAnother) {
@@ -112,6 +118,57 @@ TEST(Simulate, ShortTasksAreUselessBelowTheOverheadOfAWorker) {
   const double shortest = minimum_effective_seconds(cluster, {});
   EXPECT_GE(shortest, 49e-6);
   EXPECT_LE(shortest, 120e-6);  // batches of 64 do not divide the tasks evenly
+}
+
+TEST(TwoLevels, OneMasterIsTheClusterItself) {
+  const Volume volume{240, 1, costs(2, 1, 0.5)};
+  Cluster cluster;
+  cluster.workers = 7;
+  const Result one = run(volume, cluster, {}, {});
+  const Result plain = run(BlockChain{BlockChain::grid_of(240), 2, 1}, volume.costs, cluster, {});
+  EXPECT_EQ(one.makespan_s, plain.makespan_s);
+  EXPECT_EQ(one.executions, plain.executions);
+  EXPECT_DOUBLE_EQ(one.efficiency, plain.efficiency);
+  EXPECT_NEAR(one.tail_idle_tasks, plain.tail_idle_tasks, 1e-9);
+}
+
+TEST(TwoLevels, MastersShareTheWorkAndWhatOneCannotHandOut) {
+  const Volume volume{2400, 0, costs(1, 1e-3)};
+  Cluster cluster = free_of_cost(500);
+  cluster.master_task_s = 1e-3;
+  const Result one = run(volume, cluster, {}, {});
+  const Result ten = run(volume, cluster, {}, {.masters = 10, .simulated = 10});
+  EXPECT_TRUE(ten.finished);
+  EXPECT_EQ(ten.tasks, 2400);
+  EXPECT_EQ(ten.executions, 2400);
+  EXPECT_NEAR(one.makespan_s, 2.4, 0.1);
+  EXPECT_NEAR(ten.makespan_s, 0.24, 0.05);
+  EXPECT_NEAR(ten.work_s, 2.4, 1e-9);
+}
+
+TEST(TwoLevels, TheEndWaitsForTheJoinsLevelByLevel) {
+  const Volume volume{1600, 0, costs(1, 2)};
+  const Cluster cluster = free_of_cost(200);
+  // 100 groups of 16 tasks on two workers; then 13 joins, 2 of these, and the last: three levels.
+  const Result result = run(volume, cluster, {}, {.masters = 100, .join_s = 3});
+  EXPECT_DOUBLE_EQ(result.makespan_s, 16 + 3 * 3);
+  EXPECT_EQ(result.tasks, 1600 + 16);
+  EXPECT_DOUBLE_EQ(result.work_s, 3200 + 16 * 3);
+  EXPECT_DOUBLE_EQ(result.efficiency, result.work_s / (200 * 25));
+  EXPECT_NEAR(result.tail_idle_tasks, 9.0 / 2, 1e-9);
+}
+
+TEST(TwoLevels, TheSlowestGroupEndsTheRun) {
+  const Volume volume{400, 0, costs(1, 1, 1.0)};
+  const Cluster cluster = free_of_cost(8);
+  const Result all = run(volume, cluster, {}, {.masters = 4, .simulated = 4});
+  Options options;
+  double slowest = 0;
+  for (options.seed = 1; options.seed <= 4; ++options.seed)
+    slowest = std::max(
+        slowest,
+        run(BlockChain{BlockChain::grid_of(100), 1, 0}, volume.costs, free_of_cost(2), options).makespan_s);
+  EXPECT_EQ(all.makespan_s, slowest);
 }
 
 TEST(BlockChain, DependentsAreTheInverseOfDependencies) {
