@@ -51,7 +51,7 @@ struct Result {
   double master_load = 0;      ///< share of the makespan that the master was busy
   double tail_idle_tasks = 0;  ///< mean time of a worker between its last result and the end, in mean tasks
   double lost_s = 0;           ///< of workers: thrown away by deaths, and waiting for the next launch
-  double duplicate_s = 0;      ///< of workers: second executions
+  double duplicate_s = 0;      ///< of workers: further executions of what was slow
   std::int64_t deaths = 0;
   std::size_t scheduler_bytes = 0;  ///< most that the scheduler held
   bool finished = false;
