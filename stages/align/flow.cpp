@@ -15,18 +15,23 @@ std::int16_t quantised(double v, double units) {
 template <class T>
 void cut(View<const T> placed, Coord at, int side, std::vector<std::uint16_t>& pixels,
          std::vector<std::uint8_t>& valid) {
-  const auto n = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-  pixels.assign(n, 0);
-  valid.assign(n, 0);
-  const Box inside = Box::from(at, {1, side, side}).intersect(placed.box());
+  const Box wanted = Box::from(at, {1, side, side}), inside = wanted.intersect(placed.box());
+  const auto n = static_cast<std::size_t>(wanted.voxels());
+  pixels.resize(n);
+  valid.resize(n);
+  if (inside != wanted) {
+    std::fill(pixels.begin(), pixels.end(), std::uint16_t{0});
+    std::fill(valid.begin(), valid.end(), std::uint8_t{0});
+  }
+  const auto width = static_cast<std::size_t>(inside.shape().x);
   for (Index y = inside.begin.y; y < inside.end.y; ++y) {
-    const T* image = placed.row(at.z, y, 0).data() - placed.box().begin.x;
-    const T* mask = placed.row(at.z, y, 1).data() - placed.box().begin.x;
-    const std::size_t row = static_cast<std::size_t>((y - at.y) * side) - static_cast<std::size_t>(at.x);
-    for (Index x = inside.begin.x; x < inside.end.x; ++x) {
-      pixels[row + static_cast<std::size_t>(x)] = static_cast<std::uint16_t>(image[x]);
-      valid[row + static_cast<std::size_t>(x)] = mask[x] != 0 ? 1 : 0;
-    }
+    const T* const image = &placed.at(0, {at.z, y, inside.begin.x});
+    const T* const mask = &placed.at(1, {at.z, y, inside.begin.x});
+    const auto to = static_cast<std::size_t>((y - at.y) * side + inside.begin.x - at.x);
+    std::uint16_t* const pixel_row = pixels.data() + to;
+    std::uint8_t* const valid_row = valid.data() + to;
+    for (std::size_t x = 0; x < width; ++x) pixel_row[x] = static_cast<std::uint16_t>(image[x]);
+    for (std::size_t x = 0; x < width; ++x) valid_row[x] = mask[x] != 0 ? 1 : 0;
   }
 }
 
