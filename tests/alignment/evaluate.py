@@ -5,15 +5,17 @@
 
 Cases: fib25 (every section warped by a random field of its own), fib25_turned (the same and turned by up to 30 degrees,
 scaled by up to 5 %, two by 180 degrees more, without a starting guess), fib25_drift (200 sections), phantom_large
-(1024 pixels, displacements to 40), fafb_tiles (real tiles against published transforms), fib25_bad (one missing, one
+(1024 pixels, displacements to 40), fafb_tiles (real tiles against published transforms), feabas_tiles (the same by FEABAS, if it is installed), fib25_bad (one missing, one
 blank, one folded section among fifty), fold_pair (a real folded section), fold_known (a fold made in a real stack),
 tiles_to_segments (distorted tiles of a phantom, to labels), isbi2012 (neurite ids on both sides of real displacements).
 Prints one line for each measurement.
 Ends with 1 if real displacements are not undone, with 77 without the data.
 """
 
+import contextlib
 import json
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -81,10 +83,9 @@ def phantom_large(petavox, data, work):
     print(f"correlation of chunks: undistorted {chunked(stack):.3f}, aligned {chunked(aligned):.3f}", flush=True)
 
 
-def fafb_tiles(petavox, data, work):
-    """Places of four real tiles against the published transforms, at matched points of neighbours, bends included."""
+def tiles_of_fafb(data, folder):
+    """Copies four real tiles; returns their names, the published transforms (x, y, 1) and nominal places, wrong by up to 15 px."""
     source = data / "fafb_tiles_stitching/setA"
-    folder = work / "fafb_tiles"
     folder.mkdir(parents=True, exist_ok=True)
     half = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # the images are of half the published size; (x, y, 1)
     names, world = [], []
@@ -97,19 +98,24 @@ def fafb_tiles(petavox, data, work):
     middle = np.array([662, 565, 1.0])
     nominal = np.array([np.linalg.solve(mean, (a @ middle)[:2]) for a in world])
     nominal = np.round(nominal - nominal.min(0) + np.random.default_rng(0).uniform(-15, 15, nominal.shape)).astype(int)
+    return names, world, nominal
+
+
+def fafb_tiles(petavox, data, work):
+    """Places of four real tiles against the published transforms, at matched points of neighbours, bends included."""
+    folder = work / "fafb_tiles"
+    names, world, nominal = tiles_of_fafb(data, folder)
     (folder / "tiles.csv").write_text("# voxel_size_nm: 40, 8, 8\n# margin: 64\nfile,section,x,y\n"
                                       + "".join(f"{n},0,{x},{y}\n" for n, (x, y) in zip(names, nominal)))
     (folder / "run.yaml").write_text("petavox: 1\ninput: {tiles: tiles.csv}\nblocks: {shape: [1, 512, 512]}\n"
                                      "output: {dir: out, keep: [tile_positions]}\nstages: {stitch_tiles: {}}\n")
     shutil.rmtree(folder / "out", ignore_errors=True)
-    subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], check=True, capture_output=True)
+    with cpu_seconds("petavox run (stitches and draws)"):
+        subprocess.run([petavox, "run", folder / "run.yaml", "--serial"], check=True, capture_output=True)
     subprocess.run([petavox, "export", f"{folder}/out:tile_positions", "--to", f"{folder}/p.h5:/p", "--codec", "gzip",
                     "--overwrite"], check=True, capture_output=True)
     with h5py.File(folder / "p.h5") as f:
         fields = f["p"][:, 0, :, 0] / 1024.0
-    y, x = np.mgrid[20:1110:20, 20:1305:20]
-    points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    failed = False
 
     def shown(i, q):
         bends = fields[6:38, i].reshape(4, 4, 2)
@@ -120,6 +126,54 @@ def fafb_tiles(petavox, data, work):
                 + t * ((1 - s) * bends[j + 1, k] + s * bends[j + 1, k + 1]))
         return np.stack([q[0] + fields[2, i] + bend[:, 1], q[1] + fields[1, i] + bend[:, 0]])
 
+    return report_tiles(names, world, shown)
+
+
+def feabas_tiles(petavox, data, work):
+    """The same tiles by FEABAS' stitcher (`pip install feabas`), the steps of its own example."""
+    folder = (work / "feabas_tiles").resolve()
+    names, world, nominal = tiles_of_fafb(data, folder)
+    (folder / "configs").mkdir(exist_ok=True)
+    (folder / "configs/general_configs.yaml").write_text(
+        "parallel_framework: process\ncpu_budget: 1\nfull_resolution: 8\nworking_directory: .\n")
+    with contextlib.chdir(folder):  # where it looks for its settings while it is imported
+        from feabas.stitcher import Stitcher
+    boxes = np.hstack([nominal, nominal + [1325, 1130]])
+    with cpu_seconds("FEABAS (stitches, does not draw)"):
+        stitcher = Stitcher([str(folder / n) for n in names], boxes, root_dir=None)
+        stitcher.dispatch_matchers(margin=100, num_workers=1)
+        stitcher.initialize_meshes([75, 150, 300])
+        stitcher.optimize_translation(tol=1e-6, residue_threshold=20)
+        stitcher.optimize_elastic(tol=1e-6, residue_mode="huber", residue_len=5)
+    meshes = stitcher.meshes
+
+    def shown(i, q):
+        from matplotlib.tri import LinearTriInterpolator, Triangulation
+        from feabas.constant import MESH_GEAR_INITIAL, MESH_GEAR_MOVING
+        still = meshes[i].vertices_w_offset(gear=MESH_GEAR_INITIAL)
+        moved = meshes[i].vertices_w_offset(gear=MESH_GEAR_MOVING)
+        still = still - still.min(0)
+        grid = Triangulation(still[:, 0], still[:, 1], meshes[i].triangles)
+        return np.stack([np.asarray(LinearTriInterpolator(grid, moved[:, k])(*q[:2])) for k in (0, 1)])
+
+    return report_tiles(names, world, shown)
+
+
+@contextlib.contextmanager
+def cpu_seconds(what):
+    def spent():
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    before = spent()
+    yield
+    print(f"{what}: {spent() - before:.1f} s of CPU", flush=True)
+
+
+def report_tiles(names, world, shown):
+    """How far points that the published transforms put on each other are apart; shown(tile, (x, y, 1)) is where a tile is put."""
+    y, x = np.mgrid[20:1110:20, 20:1305:20]
+    points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    failed = False
     for i, j in ((0, 1), (0, 2), (1, 3), (2, 3)):
         there = np.linalg.inv(world[i]) @ world[j] @ points
         inside = (there[0] > 30) & (there[0] < 1295) & (there[1] > 30) & (there[1] < 1100)
@@ -373,7 +427,8 @@ def main():
     cases = {"fib25": fib25, "fib25_turned": fib25_turned, "fib25_drift": fib25_drift, "phantom_large": phantom_large,
              "fib25_bad": fib25_bad, "fold_pair": fold_pair, "fold_known": fold_known,
              "tiles_to_segments": tiles_to_segments, "fafb_tiles": fafb_tiles, "isbi2012": isbi2012}
-    return 1 if any([cases[name](petavox, data, work) for name in sys.argv[4:] or cases]) else 0
+    peers = {"feabas_tiles": feabas_tiles}  # only if asked for: they need what others have made
+    return 1 if any([(cases | peers)[name](petavox, data, work) for name in sys.argv[4:] or cases]) else 0
 
 
 if __name__ == "__main__":
