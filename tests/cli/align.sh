@@ -1,5 +1,6 @@
-# From tiles to segments with one configuration: sections turned and bent are placed and aligned, a run that is killed
-# and resumed ends with the digest of one that was not, and so does one with other blocks and ranks.
+# From tiles to segments with one configuration: sections turned and bent are placed and aligned; a run that is killed and
+# resumed ends with the digest of one that was not, and so does one with other blocks and ranks. Then align by itself,
+# killed within its passes.
 . "$(dirname "$0")/lib.sh"
 
 expect 0 "$PETAVOX" phantom --tiles --shape 4,200,200 --voxel-size-nm 40,4,4 --seed 5 --tile 112,112 --overlap-px 24 \
@@ -25,4 +26,29 @@ for wait in 0.5 1 2; do
 done
 expect 0 "${run[@]}" killed --serial
 same "$(digest)" "$whole" "digest after kills"
+
+# Align alone, killed within its passes: as soon as the journal holds a task of the step.
+expect 0 "$PETAVOX" phantom --shape 6,256,256 --voxel-size-nm 40,4,4 --section-jitter-nm 20 --seed 3 --out p
+cat >alone.yaml <<'END'
+petavox: 1
+input: {path: p/phantom.h5, dataset: /raw}
+blocks: {shape: [3, 64, 96]}
+output: {keep: [aligned, displacement, quality]}
+stages: {align: {levels: [4, 2, 2, 1, 1], patch: 64, spacing: 16}}
+END
+alone=("$PETAVOX" run alone.yaml --serial --out)
+expect 0 "${alone[@]}" undisturbed
+whole=$(digest)
+for step in align.flow_1 align.field_3 align.placed_5; do
+  "${alone[@]}" broken >out 2>err </dev/null &
+  victim=$!
+  until "$PETAVOX" status broken 2>/dev/null | grep -qE "^$step +map +[1-9]" || ! kill -0 "$victim" 2>/dev/null; do
+    sleep 0.02
+  done
+  kill -KILL "$victim" 2>/dev/null
+  wait "$victim" 2>/dev/null
+  same $? 137 "exit code of the run killed at $step"
+done
+expect 0 "${alone[@]}" broken
+same "$(digest)" "$whole" "digest of align after kills"
 finish
