@@ -234,6 +234,9 @@ class OpenedStep final : public Stage {
     Array shown{opened.dtype(), tile};
     const int count = pieces == nullptr ? 1 : num_pieces_of(pieces->view<std::uint8_t>().channel());
     const double outside = settings_->background < 0 ? 0 : settings_->background;
+    align::RenderOptions options{align::Kernel::lanczos, 1, align::held_for_tile(align::render_tile),
+                                 outside};
+    if (settings_->background >= 0) options.empty = outside;
     visit_dtype(opened.dtype(), [&]<class T>(std::type_identity<T>) {
       if constexpr (std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>) {
         const auto out = opened.view<T>();
@@ -252,7 +255,7 @@ class OpenedStep final : public Stage {
           const align::Mapping mapping{
               moved ? coarse_align::load_affine(places, at, PlaceField::from_opened) : Affine{}, none, 1, 1,
               false};
-          render_piece(inputs, mapping, moved, tile, source, outside, shown);
+          render_piece(inputs, mapping, moved, tile, source, options, shown);
           const auto from = std::as_const(shown).view<T>();
           std::vector<align::Vec2> row(static_cast<std::size_t>(tile.shape().x));
           for (Index y = tile.begin.y; y < tile.end.y; ++y) {
@@ -277,11 +280,11 @@ class OpenedStep final : public Stage {
   }
   /// A piece that stays is copied, pixel by pixel.
   static void render_piece(const BlockInputs& inputs, const align::Mapping& mapping, bool moved,
-                           const Box& tile, const Box& source, double outside, Array& shown) {
+                           const Box& tile, const Box& source, const align::RenderOptions& options,
+                           Array& shown) {
     const auto read = [&](const Box& box) { return inputs.image("image", box); };
     if (moved) {
-      align::render(mapping, tile, source, read,
-                    {align::Kernel::lanczos, 1, align::held_for_tile(align::render_tile), outside}, shown);
+      align::render(mapping, tile, source, read, options, shown);
       return;
     }
     const Box inside = tile.intersect(source);
