@@ -5,9 +5,10 @@
 
 Cases: fib25 (every section warped by a random field of its own), fib25_turned (the same and turned by up to 30 degrees,
 scaled by up to 5 %, two by 180 degrees more, without a starting guess), fib25_drift (200 sections), phantom_large
-(1024 pixels, displacements to 40), fafb_tiles (real tiles against published transforms), feabas_tiles (the same by FEABAS, if it is installed), fib25_bad (one missing, one
+(1024 pixels, displacements to 40), fafb_tiles (real tiles against published transforms), fib25_bad (one missing, one
 blank, one folded section among fifty), fold_pair (a real folded section), fold_known (a fold made in a real stack),
-tiles_to_segments (distorted tiles of a phantom, to labels), isbi2012 (neurite ids on both sides of real displacements).
+tiles_to_segments (distorted tiles of phantoms, to labels), isbi2012 (neurite ids on both sides of real displacements).
+Only if asked for: feabas_tiles (fafb_tiles by FEABAS, which must be installed).
 Prints one line for each measurement.
 Ends with 1 if real displacements are not undone, with 77 without the data.
 """
