@@ -2,8 +2,11 @@
 
 #include "stages/agglomerate/contact_index.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
+#include "stages/agglomerate/rounds.hpp"
 
 #include <array>
+#include <bit>
+#include <cstring>
 #include <numeric>
 
 namespace petavox::agglomerate {
@@ -11,13 +14,13 @@ namespace {
 
 constexpr std::uint32_t none = ContactIndex::none;
 
-/// Contacts among incomplete nodes cannot change here: only the others are worked on. The lists of contacts
-/// at a node are linked through `next_`: half 2c is contact c as seen from its end a, 2c + 1 from b. A
-/// contact that is gone has count 0. Candidates, the contacts that reached the lowest threshold at the
-/// beginning, are in a list of their own: no other contact can ever be the best of a node, for none gets
-/// better and of two that become one the better one stays. The index holds the contacts of hubs, nodes with
-/// long lists; the contacts that two short lists have in common are found by looking at both. The best
-/// contact is found by looking at the candidates, or in a queue if they are many, and kept until it changes.
+/// Contacts among incomplete nodes cannot change here: only the others are worked on. Each node has a row of
+/// the numbers of its contacts; a contact that is gone has count 0. Candidates, the contacts that reached the
+/// lowest threshold at the beginning, come first in a row: no other contact can ever be the best of a node,
+/// for none gets better and of two that become one the better one stays. The index holds the contacts of
+/// hubs, nodes with long rows; the contacts that two short rows have in common are found by looking at both.
+/// The best contact is found by looking at the candidates, or in a queue if they are many, and kept until it
+/// changes.
 ///
 /// Steps are done in the order of chains: from a node along its best contact to the next, until a contact is
 /// the best of both of its ends. Any order of such steps gives the same result (docs/invariance.md); this one
@@ -25,32 +28,28 @@ constexpr std::uint32_t none = ContactIndex::none;
 template <class Low>
 class Linkage {
  public:
-  Linkage(ContactGraph& graph, const MergeRule& rule, const ReductionContext& context)
+  Linkage(ContactGraph& graph, const MergeRule& rule, const ReductionContext& context, Progress& progress)
       : nodes_{graph.nodes},
         contacts_{graph.contacts},
         rule_{rule},
-        frozen_{context.array<std::uint8_t>()},
-        parents_{context.array<std::uint32_t>()},
+        progress_{progress},
+        parents_{progress.parents},
+        least_{context.array<std::uint32_t>()},
         best_{context.array<std::uint32_t>()},
-        lists_{context.array<Lists>()},
-        next_{context.array<std::uint32_t>()},
+        rows_{context.array<Row>()},
+        cells_{context.array<std::uint32_t>()},
         hub_{context.array<std::uint8_t>()},
         index_{contacts_, 0, context},
         queues_{nodes_.size(), context},
         chain_{context.array<std::uint32_t>()} {
-    const FaceMask open = context.open();
-    frozen_.resize(nodes_.size());
-    parents_.resize(nodes_.size());
-    std::iota(parents_.begin(), parents_.end(), 0U);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) frozen_[i] = is_incomplete(nodes_[i], open) ? 1 : 0;
+    least_.resize(nodes_.size());
+    std::iota(least_.begin(), least_.end(), 0U);
     best_.resize(nodes_.size(), none);
-    lists_.resize(nodes_.size());
-    next_.resize(2 * contacts_.size(), none);
-    for (std::uint32_t c = 0; c < contacts_.size(); ++c) add(c);
+    make_rows();
     hub_.resize(nodes_.size());
     for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
-      if (lists_[i].length > longest_list) hub_[i] = is_hub;
-      if (lists_[i].num_candidates > longest_list) make_queue(i);
+      if (rows_[i].length > longest_row) hub_[i] = is_hub;
+      if (rows_[i].num_candidates > longest_row) make_queue(i);
     }
     index_hubs();
   }
@@ -62,42 +61,66 @@ class Linkage {
   }
 
   std::uint64_t steps() const { return steps_; }
-  bool frozen(std::uint32_t node) const { return frozen_[node] != 0; }
-  bool any_frozen() const { return std::find(frozen_.begin(), frozen_.end(), 1) != frozen_.end(); }
-  std::uint32_t root(std::uint32_t node) {
-    while (parents_[node] != node) {
-      parents_[node] = parents_[parents_[node]];
-      node = parents_[node];
-    }
-    return node;
+  bool frozen(std::uint32_t node) const { return progress_.states[node] == NodeState::frozen; }
+  bool any_frozen() const {
+    return std::find(progress_.states.begin(), progress_.states.end(), NodeState::frozen) !=
+           progress_.states.end();
   }
+  std::uint32_t root(std::uint32_t node) { return progress_.root(node); }
+  /// The name of a segment.
+  Name name(std::uint32_t root) const { return nodes_[least_[root]].name; }
   /// Undecided: between two nodes that may still change.
-  bool remains(std::uint32_t c) const {
-    return !gone(c) && frozen_[contacts_[c].a] != 0 && frozen_[contacts_[c].b] != 0;
-  }
+  bool remains(std::uint32_t c) const { return !gone(c) && frozen(contacts_[c].a) && frozen(contacts_[c].b); }
 
  private:
-  /// Lists up to this length are searched; above, joining into one must not cost its length.
-  static constexpr std::uint32_t longest_list = 48;
+  /// Rows up to this length are searched; above, joining into one must not cost its length.
+  static constexpr std::uint32_t longest_row = 192;
   static constexpr std::uint32_t unknown = none - 1;
+  static constexpr std::uint64_t no_cells = ~std::uint64_t{0};
   static constexpr std::uint8_t is_hub = 1, is_queued = 2;
-  /// The last of each list, whose next is the first.
-  struct Lists {
-    std::uint32_t candidates = none, others = none;
-    std::uint32_t length = 0, num_candidates = 0;  ///< of both; of the first (gone ones may be counted)
+  /// Contacts at a node, candidates first, in cells_. Those that are gone may still be among them.
+  struct Row {
+    std::uint64_t begin = 0;
+    std::uint32_t length = 0, num_candidates = 0, capacity = 0;
   };
 
   bool gone(std::uint32_t c) const { return contacts_[c].count == 0; }
 
-  void add(std::uint32_t c) {
-    const Contact& contact = contacts_[c];
-    const bool candidate = counts(c);
-    for (const std::uint32_t half : {2 * c, 2 * c + 1}) {
-      const std::uint32_t near = half % 2 == 0 ? contact.a : contact.b;
-      if (frozen_[near] != 0) continue;
-      append(lists_[near], half, candidate);
-      if (candidate && (best_[near] == none || comes_before(c, best_[near]))) best_[near] = c;
+  void make_rows() {
+    rows_.resize(nodes_.size());
+    const auto for_each_end = [&](auto&& f) {
+      for (std::uint32_t c = 0; c < contacts_.size(); ++c)
+        for (const std::uint32_t node : {contacts_[c].a, contacts_[c].b})
+          if (!frozen(node)) f(c, node);
+    };
+    for_each_end([&](std::uint32_t, std::uint32_t node) { ++rows_[node].capacity; });
+    std::uint64_t total = 0;
+    for (Row& row : rows_) {
+      row.begin = total;
+      total += row.capacity;
     }
+    cells_.resize(total);
+    free_.fill(no_cells);
+    for_each_end([&](std::uint32_t c, std::uint32_t node) {
+      const bool candidate = counts(c);
+      put(rows_[node], c, candidate);
+      if (candidate && (best_[node] == none || comes_before(c, best_[node]))) best_[node] = c;
+    });
+  }
+
+  /// Expects that there is room.
+  void put(Row& row, std::uint32_t c, bool candidate) {
+    std::uint32_t* const cells = &cells_[row.begin];
+    std::uint32_t at = row.length++;
+    if (candidate) {
+      cells[at] = cells[row.num_candidates];
+      at = row.num_candidates++;
+    }
+    cells[at] = c;
+  }
+
+  std::span<const std::uint32_t> cells_of(const Row& row) const {
+    return cells_.span().subspan(row.begin, row.length);
   }
 
   /// Each node of the chain is led to by the best contact of the one before it.
@@ -105,14 +128,14 @@ class Linkage {
     chain_.push_back(start);
     while (!chain_.empty()) {
       const std::uint32_t a = chain_.back();
-      const std::uint32_t c = frozen_[a] != 0 ? none : best_of(a);
+      const std::uint32_t c = frozen(a) ? none : best_of(a);
       if (c == none) {
         leave(1);
         continue;
       }
-      const std::uint32_t b = far_end_from(c, a);
-      if (frozen_[b] != 0) {
-        frozen_[a] = 1;  // and, step by step, those that led here
+      const std::uint32_t b = far_end(c, a);
+      if (frozen(b)) {
+        progress_.states[a] = NodeState::frozen;  // and, step by step, those that led here
         leave(1);
       } else if (chain_.size() < 2 || chain_[chain_.size() - 2] != b) {
         chain_.push_back(b);
@@ -153,17 +176,20 @@ class Linkage {
 
   std::uint32_t best_of_list(std::uint32_t node) {
     std::uint32_t best = none;
-    Lists& lists = lists_[node];
-    sweep(lists.candidates, [&](std::uint32_t half) {
-      ++steps_;
-      if (gone(half >> 1)) {
-        --lists.length;
-        --lists.num_candidates;
-        return false;
+    Row& row = rows_[node];
+    std::uint32_t* const cells = &cells_[row.begin];
+    steps_ += row.num_candidates;
+    for (std::uint32_t i = 0; i < row.num_candidates; ++i) __builtin_prefetch(&contacts_[cells[i]]);
+    for (std::uint32_t i = 0; i < row.num_candidates;) {
+      const std::uint32_t c = cells[i];
+      if (gone(c)) {
+        cells[i] = cells[--row.num_candidates];
+        cells[row.num_candidates] = cells[--row.length];
+        continue;
       }
-      if (best == none || comes_before(half >> 1, best)) best = half >> 1;
-      return true;
-    });
+      if (best == none || comes_before(c, best)) best = c;
+      ++i;
+    }
     return best;
   }
 
@@ -191,58 +217,20 @@ class Linkage {
     return better(x, y) || (c < d && !better(y, x));
   }
 
-  void append(Lists& lists, std::uint32_t half, bool candidate) {
-    std::uint32_t& last = candidate ? lists.candidates : lists.others;
-    if (last == none) {
-      next_[half] = half;
-    } else {
-      next_[half] = next_[last];
-      next_[last] = half;
-    }
-    last = half;
-    ++lists.length;
-    lists.num_candidates += candidate ? 1 : 0;
-  }
-
-  /// Calls keep(half) for each of a list and takes out those for which it is false.
-  template <class Keep>
-  void sweep(std::uint32_t& last, Keep&& keep) {
-    if (last == none) return;
-    const std::uint32_t end = last;
-    std::uint32_t before = last, kept = none;
-    for (std::uint32_t half = next_[last], next = none;; half = next) {
-      next = next_[half];
-      const bool was_last = half == end;
-      if (keep(half)) {
-        before = kept = half;
-      } else {
-        next_[before] = next;
-      }
-      if (was_last) break;
-    }
-    last = kept;
-  }
-
-  /// Calls f(half, candidate) for each half of a node's lists, which it may move to another.
+  /// Calls f(contact, candidate) for each contact of a node that is not gone.
   template <class F>
-  void for_each_half(std::uint32_t node, F&& f) {
-    const Lists lists = lists_[node];
-    for (const bool candidate : {true, false}) {
-      const std::uint32_t last = candidate ? lists.candidates : lists.others;
-      if (last == none) continue;
-      for (std::uint32_t half = next_[last], next = none;; half = next) {
-        next = next_[half];
-        const bool was_last = half == last;
-        f(half, candidate);
-        if (was_last) break;
-      }
+  void for_each_contact(std::uint32_t node, F&& f) {
+    const Row row = rows_[node];
+    for (std::uint32_t i = 0; i < row.length; ++i) {
+      const std::uint32_t c = cells_[row.begin + i];
+      if (!gone(c)) f(c, i < row.num_candidates);
     }
   }
 
   void make_queue(std::uint32_t node) {
     hub_[node] = static_cast<std::uint8_t>(hub_[node] | is_queued);
-    for_each_half(node, [&](std::uint32_t half, bool candidate) {
-      if (candidate && !gone(half >> 1)) enqueue(node, half >> 1);
+    for_each_contact(node, [&](std::uint32_t c, bool candidate) {
+      if (candidate) enqueue(node, c);
     });
   }
 
@@ -262,9 +250,9 @@ class Linkage {
   }
 
   void make_hub(std::uint32_t node) {
-    for_each_half(node, [&](std::uint32_t half, bool) {
-      const std::uint32_t far = far_end(half);
-      if (!gone(half >> 1) && (hub_[far] & is_hub) == 0) index_.insert(node, far, half >> 1);
+    for_each_contact(node, [&](std::uint32_t c, bool) {
+      const std::uint32_t far = far_end(c, node);
+      if ((hub_[far] & is_hub) == 0) index_.insert(node, far, c);
     });
     hub_[node] = static_cast<std::uint8_t>(hub_[node] | is_hub);
   }
@@ -274,11 +262,11 @@ class Linkage {
   }
 
   void join(std::uint32_t a, std::uint32_t b) {
-    const std::uint32_t small = lists_[a].length < lists_[b].length ? a : b, big = small == a ? b : a;
+    const std::uint32_t small = rows_[a].length < rows_[b].length ? a : b, big = small == a ? b : a;
     parents_[small] = big;
     nodes_[big].voxels += nodes_[small].voxels;
-    nodes_[big].name = std::min(nodes_[big].name, nodes_[small].name);
-    steps_ += lists_[small].length;
+    least_[big] = std::min(least_[big], least_[small]);
+    steps_ += rows_[small].length;
     if ((hub_[small] & is_queued) != 0) {
       if ((hub_[big] & is_queued) == 0) make_queue(big);
       queues_.pour(small, big);
@@ -287,7 +275,7 @@ class Linkage {
       pour_into_hub(small, big);
     else
       pour(small, big);
-    if ((hub_[big] & is_queued) == 0 && lists_[big].num_candidates > longest_list) make_queue(big);
+    if ((hub_[big] & is_queued) == 0 && rows_[big].num_candidates > longest_row) make_queue(big);
   }
 
   /// Whether the candidates of `small` must be put into the queue of `big` one by one.
@@ -295,79 +283,115 @@ class Linkage {
     return (hub_[big] & ~hub_[small] & is_queued) != 0;
   }
 
-  /// Both lists are short.
+  /// Both rows are short.
   void pour(std::uint32_t small, std::uint32_t big) {
-    steps_ += lists_[big].length;
+    steps_ += rows_[big].length;
+    for (const std::uint32_t node : {big, small})
+      for (const std::uint32_t c : cells_of(rows_[node])) __builtin_prefetch(&contacts_[c], 1);
     const bool queues = must_enqueue(small, big);
-    constexpr std::uint32_t places = 128;
-    static_assert(places > 2 * longest_list);
-    std::array<std::uint32_t, places> of_big;
-    of_big.fill(none);
-    const auto place_of = [&](std::uint32_t far) {
-      std::uint32_t place = far * 0x9e3779b1U >> 25;
-      while (of_big[place] != none && far_end_from(of_big[place], big) != far) place = (place + 1) % places;
-      return place;
+    struct Place {
+      std::uint32_t far, contact;
     };
-    Lists kept;
-    for_each_half(big, [&](std::uint32_t half, bool candidate) {
-      if (gone(half >> 1)) return;
-      of_big[place_of(far_end(half))] = half >> 1;
-      append(kept, half, candidate);
+    std::array<Place, std::bit_ceil(2 * longest_row)> of_big;
+    const std::uint32_t places = std::bit_ceil(rows_[big].length * 3 / 2 + 1);
+    std::fill_n(of_big.begin(), places, Place{none, none});
+    const auto place_of = [&](std::uint32_t far) -> Place& {
+      std::uint32_t place = (far * 0x9e3779b1U >> 16) % places;
+      while (of_big[place].far != none && of_big[place].far != far) place = (place + 1) % places;
+      return of_big[place];
+    };
+    std::array<std::uint32_t, 2 * longest_row> candidates, others;
+    std::uint32_t num_candidates = 0, num_others = 0;
+    const auto keep = [&](std::uint32_t c, bool candidate) {
+      (candidate ? candidates[num_candidates++] : others[num_others++]) = c;
+    };
+    for_each_contact(big, [&](std::uint32_t c, bool candidate) {
+      const std::uint32_t far = far_end(c, big);
+      place_of(far) = {far, c};
+      keep(c, candidate);
     });
-    for_each_half(small, [&](std::uint32_t half, bool candidate) {
-      if (gone(half >> 1)) return;
-      const std::uint32_t present = of_big[place_of(far_end(half))];
-      if (!move_to(half, small, big, present)) return;
-      append(kept, half, candidate);
-      if (queues && candidate) enqueue(big, half >> 1);
+    for_each_contact(small, [&](std::uint32_t c, bool candidate) {
+      if (!move_to(c, small, big, place_of(far_end(c, small)).contact)) return;
+      keep(c, candidate);
+      if (queues && candidate) enqueue(big, c);
     });
-    lists_[big] = kept;
-    if (kept.length > longest_list) make_hub(big);
+    Row& row = rows_[big];
+    Row& other = rows_[small];
+    if (other.capacity > row.capacity) std::swap(row, other);
+    discard(other);
+    row.length = 0;
+    make_room(row, num_candidates + num_others);
+    row.num_candidates = num_candidates;
+    row.length = num_candidates + num_others;
+    std::copy_n(candidates.begin(), num_candidates, &cells_[row.begin]);
+    std::copy_n(others.begin(), num_others, &cells_[row.begin] + num_candidates);
+    if (row.length > longest_row) make_hub(big);
   }
 
   void pour_into_hub(std::uint32_t small, std::uint32_t big) {
     const bool queues = must_enqueue(small, big);
+    const Row from = rows_[small];
+    make_room(rows_[big], rows_[big].length + from.length);
     // In groups: what each contact touches next is fetched before it is needed.
-    struct Half {
-      std::uint32_t half;
-      bool candidate;
-    };
-    std::array<Half, 32> group;
-    std::size_t size = 0;
-    const auto pour_group = [&] {
-      for (std::size_t i = 0; i < size; ++i) index_.prefetch(big, far_end(group[i].half));
-      for (std::size_t i = 0; i < size; ++i) {
-        const auto [half, candidate] = group[i];
-        if (gone(half >> 1) || !move_to(half, small, big, index_.find(big, far_end(half)))) continue;
-        append(lists_[big], half, candidate);
-        if (queues && candidate) enqueue(big, half >> 1);
+    constexpr std::uint32_t group = 32;
+    for (std::uint32_t begin = 0; begin < from.length; begin += group) {
+      const std::uint32_t end = std::min(begin + group, from.length);
+      for (std::uint32_t i = begin; i < end; ++i) __builtin_prefetch(&contacts_[cells_[from.begin + i]], 1);
+      for (std::uint32_t i = begin; i < end; ++i)
+        index_.prefetch(big, far_end(cells_[from.begin + i], small));
+      for (std::uint32_t i = begin; i < end; ++i) {
+        const std::uint32_t c = cells_[from.begin + i];
+        if (gone(c) || !move_to(c, small, big, index_.find(big, far_end(c, small)))) continue;
+        const bool candidate = i < from.num_candidates;
+        put(rows_[big], c, candidate);
+        if (queues && candidate) enqueue(big, c);
       }
-      size = 0;
-    };
-    for_each_half(small, [&](std::uint32_t half, bool candidate) {
-      __builtin_prefetch(&contacts_[half >> 1], 1);
-      group[size++] = {half, candidate};
-      if (size == group.size()) pour_group();
-    });
-    pour_group();
+    }
+    discard(rows_[small]);
   }
 
-  std::uint32_t far_end(std::uint32_t half) const {
-    const Contact& contact = contacts_[half >> 1];
-    return (half & 1) == 0 ? contact.b : contact.a;
+  /// Cells are given out in stretches. Those that are given back are kept in lists by the power of two that
+  /// they have at least; a list goes through their first two cells, and the third one holds how many they
+  /// are.
+  void make_room(Row& row, std::uint32_t wanted) {
+    if (wanted <= row.capacity) return;
+    Row grown = row;
+    const auto power = static_cast<std::uint32_t>(std::bit_width(wanted - 1));
+    if (free_[power] != no_cells) {
+      grown.begin = free_[power];
+      std::memcpy(&free_[power], &cells_[grown.begin], sizeof(grown.begin));
+      grown.capacity = cells_[grown.begin + 2];
+    } else {
+      grown.begin = cells_.size();
+      grown.capacity = std::uint32_t{1} << power;
+      cells_.extend(grown.capacity);
+    }
+    std::copy_n(&cells_[row.begin], row.length, &cells_[grown.begin]);
+    discard(row);
+    row = grown;
   }
 
-  std::uint32_t far_end_from(std::uint32_t c, std::uint32_t near) const {
+  void discard(Row& row) {
+    if (row.capacity >= 3) {
+      std::uint64_t& list = free_[static_cast<std::size_t>(std::bit_width(row.capacity)) - 1];
+      std::memcpy(&cells_[row.begin], &list, sizeof(list));
+      cells_[row.begin + 2] = row.capacity;
+      list = row.begin;
+    }
+    row = {};
+  }
+
+  std::uint32_t far_end(std::uint32_t c, std::uint32_t near) const {
     return contacts_[c].a == near ? contacts_[c].b : contacts_[c].a;
   }
 
   /// Makes a contact of `small` one of `big`, which has the contact `present` with its far end, or none.
   /// False if it went into that.
-  bool move_to(std::uint32_t half, std::uint32_t small, std::uint32_t big, std::uint32_t present) {
-    const std::uint32_t c = half >> 1, far = far_end(half);
+  bool move_to(std::uint32_t c, std::uint32_t small, std::uint32_t big, std::uint32_t present) {
+    const std::uint32_t far = far_end(c, small);
     Contact& moved = contacts_[c];
     if (is_indexed(small, far)) index_.erase(small, far, c);
-    ((half & 1) == 0 ? moved.a : moved.b) = big;
+    (moved.a == small ? moved.a : moved.b) = big;
     const bool indexed = is_indexed(big, far);
     if (present == none) {
       if (indexed) index_.insert(big, far, c);
@@ -391,11 +415,13 @@ class Linkage {
   SpillVector<Node>& nodes_;
   SpillVector<Contact>& contacts_;
   const MergeRule& rule_;
-  SpillVector<std::uint8_t> frozen_;
-  SpillVector<std::uint32_t> parents_;
-  SpillVector<std::uint32_t> best_;  // of each node: its best contact, none, or unknown
-  SpillVector<Lists> lists_;
-  SpillVector<std::uint32_t> next_;
+  Progress& progress_;
+  SpillVector<std::uint32_t>& parents_;
+  SpillVector<std::uint32_t> least_;  // of each segment: its node of the least name
+  SpillVector<std::uint32_t> best_;   // of each node: its best contact, none, or unknown
+  SpillVector<Row> rows_;
+  SpillVector<std::uint32_t> cells_;
+  std::array<std::uint64_t, 33> free_;  // first cells that were given back, or no_cells
   SpillVector<std::uint8_t> hub_;
   std::uint64_t steps_ = 0;
   ContactIndex index_;
@@ -425,7 +451,7 @@ ContactGraph rest_of(const ContactGraph& graph, Linkage<Low>& linkage, const Red
   auto kept = context.array<Kept>();
   for (std::uint32_t i = 0; i < count; ++i)
     if (linkage.root(i) == i && linkage.frozen(i) && (graph.nodes[i].known != 0 || needed[i] != 0))
-      kept.push_back({graph.nodes[i].name, i, 0});
+      kept.push_back({linkage.name(i), i, 0});
   std::sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) { return a.name < b.name; });
   auto number = context.array<std::uint32_t>();
   number.resize(count);
@@ -433,6 +459,7 @@ ContactGraph rest_of(const ContactGraph& graph, Linkage<Low>& linkage, const Red
   for (const Kept& k : kept) {
     number[k.node] = static_cast<std::uint32_t>(rest.nodes.size());
     rest.nodes.push_back(graph.nodes[k.node]);
+    rest.nodes.back().name = k.name;
   }
   rest.contacts.reserve(contacts);
   for (std::uint32_t c = 0; c < graph.contacts.size(); ++c) {
@@ -449,24 +476,18 @@ ContactGraph rest_of(const ContactGraph& graph, Linkage<Low>& linkage, const Red
 
 template <class Low>
 Outcome link_as(ContactGraph graph, const MergeRule& rule, const ReductionContext& context) {
-  Outcome outcome{context.array<Fate>(), {}, 0};
-  outcome.fates.reserve(graph.nodes.size());
-  for (const Node& node : graph.nodes)
-    outcome.fates.push_back({node.name, 0, node.known});  // `settled` holds known for the moment
-  Linkage<Low> linkage{graph, rule, context};
+  Progress progress = unjoined(graph.nodes, context);
+  join_in_rounds(graph, rule, context, progress);
+  Linkage<Low> linkage{graph, rule, context, progress};
   linkage.run();
-  std::size_t kept = 0;
+  Outcome outcome{context.array<Fate>(), rest_of(graph, linkage, context), 0};
+  graph.contacts = {};
   for (std::uint32_t i = 0; i < graph.nodes.size(); ++i) {
-    Fate fate = outcome.fates[i];
-    if (fate.settled == 0) continue;  // not known here
+    if (graph.nodes[i].known == 0) continue;
     const std::uint32_t root = linkage.root(i);
-    fate.to = graph.nodes[root].name;
-    fate.settled = linkage.frozen(root) ? 0 : 1;
-    outcome.fates[kept++] = fate;
+    outcome.fates.push_back({graph.nodes[i].name, linkage.name(root), linkage.frozen(root) ? 0U : 1U});
   }
-  outcome.fates.resize(kept);
-  outcome.steps = linkage.steps();
-  outcome.rest = rest_of(graph, linkage, context);
+  outcome.steps = progress.steps + linkage.steps();
   return outcome;
 }
 

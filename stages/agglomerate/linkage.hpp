@@ -2,10 +2,10 @@
 // Mean-affinity linkage inside a box of a larger volume: joins all that can be decided there, and keeps what
 // cannot. The definition and the proof that boxes agree with the whole are in docs/invariance.md.
 //
-// Time: O(m log² m) for m contacts, whatever the degrees (small lists are poured into large ones). Memory: 32
-// bytes a contact for the graph itself, 8 for its lists, 12 to 24 for each contact of a node with more than
-// 48, and 32 to 40 for each that reaches the threshold at a node with more than 48 of those; all of it spills
-// with the context's budget.
+// Time: O(m log² m) for m contacts, whatever the degrees (short rows are poured into long ones). Memory: 32
+// bytes a contact for the graph itself and 4 for the rounds; after these, for each contact that is left, 8 for
+// its rows, 12 to 24 if it is one of a node with more than 192, and 32 to 40 if it reaches the threshold at a
+// node with more than 192 of those; 18 to 40 a node. All of it spills with the context's budget.
 
 #include "stages/agglomerate/contact_graph.hpp"
 #include "stages/agglomerate/merge_rule.hpp"

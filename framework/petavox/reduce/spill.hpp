@@ -145,6 +145,11 @@ class SpillVector {
     if (count > size_) std::fill(data() + size_, data() + count, copy);
     size_ = count;
   }
+  /// As many new elements T{} at the end, with room for more if that needs room.
+  void extend(std::size_t count) {
+    room_for(checked_add(size_, count));
+    resize(size_ + count);
+  }
   void clear() { size_ = 0; }
 
  private:

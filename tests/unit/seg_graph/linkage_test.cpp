@@ -6,8 +6,11 @@
 
 #include "stages/agglomerate/contact_index.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
+#include "stages/agglomerate/rounds.hpp"
 
 #include "oracle.hpp"
+
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -114,47 +117,101 @@ std::vector<Fate> fates_of(const std::vector<region_graph::Edge>& edges,
   return {outcome.fates.begin(), outcome.fates.end()};
 }
 
+struct Shape {
+  std::uint64_t nodes = 2;
+  std::uint64_t hubs = 0;    ///< the first ones touch all others
+  std::uint64_t one_in = 2;  ///< of other pairs, so many touch
+};
+
+/// Means take few values, so that ties are frequent; counts have up to `bits` bits.
+void check_random_graph(Random& random, const Shape& shape, int bits) {
+  const std::uint64_t size = shape.nodes, values = 1 + random.below(5);
+  oracle::Graph graph;
+  std::vector<region_graph::Edge> edges;
+  std::vector<region_graph::Node> nodes;
+  std::map<Name, std::uint64_t> sizes;
+  for (Name name = 1; name <= size; ++name) {
+    sizes[name] = 1 + random.below(30);
+    nodes.push_back({name, sizes[name], 0});
+  }
+  std::vector<std::uint64_t> keys(size * size);
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
+  random.shuffle(keys);
+  for (Name u = 1; u <= size; ++u)
+    for (Name v = u + 1; v <= size; ++v) {
+      if (u > shape.hubs && random.below(shape.one_in) != 0) continue;
+      const std::uint64_t count = 1 + random.next() % (std::uint64_t{1} << bits);
+      const std::uint64_t sum = count * (40000 + random.below(values));
+      edges.push_back({u, v, sum, count, keys[u * size - size + v - 1]});
+      graph[{u, v}] = {sum, count, edges.back().key};
+    }
+  MergeRule rule;
+  rule.threshold = 40001ULL * one_billion / 65535;
+  rule.large_voxels = random.below(2) * 12;
+  rule.large_threshold = 40002ULL * one_billion / 65535;
+  const auto at_least = [](const oracle::Contact& c, Billionths t) {
+    return static_cast<uint128>(c.sum) * one_billion >= static_cast<uint128>(c.count) * (t * 65535);
+  };
+  const auto expected = oracle::agglomerate(
+      graph, sizes, [&](const oracle::Contact& c) { return at_least(c, rule.threshold); },
+      [&](const oracle::Contact& c, std::uint64_t a, std::uint64_t b) {
+        return rule.large_voxels == 0 || std::min(a, b) < 12 || at_least(c, rule.large_threshold);
+      });
+  for (const Fate& fate : fates_of(edges, nodes, rule, root_context())) {
+    ASSERT_EQ(fate.settled, 1U);
+    ASSERT_EQ(fate.to, expected.at(fate.name));
+  }
+}
+
 TEST(Linkage, RandomGraphsGiveWhatTheOracleGives) {
   Random random{31};
   for (int round = 0; round < 1500; ++round) {
-    const std::uint64_t size = 2 + random.below(25);
-    const std::uint64_t values = 1 + random.below(5);
-    const int bits = static_cast<int>(random.below(5)) * 10;
-    oracle::Graph graph;
+    SCOPED_TRACE(round);
+    check_random_graph(random, {2 + random.below(25), 0, 2}, static_cast<int>(random.below(5)) * 10);
+  }
+}
+
+TEST(Linkage, HubsGiveWhatTheOracleGives) {
+  // More neighbours than a row is searched for, with and without more contacts among these.
+  Random random{32};
+  for (int round = 0; round < 12; ++round) {
+    SCOPED_TRACE(round);
+    check_random_graph(random, {400, 1 + random.below(4), round % 2 == 0 ? 40U : 400U}, 10);
+  }
+}
+
+TEST(Rounds, LeaveStandingNodesAndEachPairOnce) {
+  Random random{33};
+  const ReductionContext context = root_context();
+  for (int round = 0; round < 200; ++round) {
     std::vector<region_graph::Edge> edges;
     std::vector<region_graph::Node> nodes;
-    std::map<Name, std::uint64_t> sizes;
-    for (Name name = 1; name <= size; ++name) {
-      sizes[name] = 1 + random.below(30);
-      nodes.push_back({name, sizes[name], 0});
+    const std::uint64_t size = 50 + random.below(200);
+    for (Name u = 1; u <= size; ++u) {
+      nodes.push_back({u, 1, 0});
+      for (Name v = u + 1; v <= size; ++v)
+        if (random.below(size) < 8) edges.push_back({u, v, random.below(65536), 1, edges.size()});
     }
-    std::vector<std::uint64_t> keys(size * size);
-    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
-    random.shuffle(keys);
-    for (Name u = 1; u <= size; ++u)
-      for (Name v = u + 1; v <= size; ++v) {
-        if (random.below(3) == 0) continue;
-        const std::uint64_t count = 1 + random.next() % (std::uint64_t{1} << bits);
-        const std::uint64_t sum = count * (40000 + random.below(values));
-        edges.push_back({u, v, sum, count, keys[u * size - size + v - 1]});
-        graph[{u, v}] = {sum, count, edges.back().key};
+    ContactGraph graph = graph_of_block(edges, nodes, context);
+    Progress progress = unjoined(graph.nodes, context);
+    join_in_rounds(graph, MergeRule{}, context, progress);
+    EXPECT_LT(graph.contacts.size(), edges.size());
+    std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
+    for (const Contact& c : graph.contacts) {
+      ASSERT_LT(c.a, c.b);
+      ASSERT_EQ(progress.parents[c.a], c.a);
+      ASSERT_EQ(progress.parents[c.b], c.b);
+      ASSERT_TRUE(pairs.emplace(c.a, c.b).second);
+    }
+    std::vector<std::uint64_t> voxels(size);
+    for (std::uint32_t i = 0; i < size; ++i) {
+      ASSERT_LE(progress.root(i), i);
+      ++voxels[progress.root(i)];
+    }
+    for (std::uint32_t i = 0; i < size; ++i)
+      if (progress.root(i) == i) {
+        ASSERT_EQ(graph.nodes[i].voxels, voxels[i]);
       }
-    MergeRule rule;
-    rule.threshold = 40001ULL * one_billion / 65535;
-    rule.large_voxels = random.below(2) * 12;
-    rule.large_threshold = 40002ULL * one_billion / 65535;
-    const auto at_least = [](const oracle::Contact& c, Billionths t) {
-      return static_cast<uint128>(c.sum) * one_billion >= static_cast<uint128>(c.count) * (t * 65535);
-    };
-    const auto expected = oracle::agglomerate(
-        graph, sizes, [&](const oracle::Contact& c) { return at_least(c, rule.threshold); },
-        [&](const oracle::Contact& c, std::uint64_t a, std::uint64_t b) {
-          return rule.large_voxels == 0 || std::min(a, b) < 12 || at_least(c, rule.large_threshold);
-        });
-    for (const Fate& fate : fates_of(edges, nodes, rule, root_context())) {
-      ASSERT_EQ(fate.settled, 1U);
-      ASSERT_EQ(fate.to, expected.at(fate.name)) << "round " << round;
-    }
   }
 }
 
