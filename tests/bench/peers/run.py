@@ -26,6 +26,7 @@ def arguments():
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("/nonexistent"))
     parser.add_argument("--edges", type=int, nargs="+", default=[256])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cases", nargs="+", default=[""], help="only cases whose name begins with one of these")
     parser.add_argument("families", nargs="*", help="files in families/ without .py; all by default")
     return parser.parse_args()
 
@@ -66,7 +67,8 @@ def main():
     print(f"| case | program | million a second | its time / ours | extra bytes each | agreement |\n|{'---|' * 6}")
     for family in families:
         for case in importlib.import_module(f"families.{family}").cases(inputs):
-            harness.measure(options.program, case, options.rounds, options.work)
+            if case.name.startswith(tuple(options.cases)):
+                harness.measure(options.program, case, options.rounds, options.work)
 
 
 if __name__ == "__main__":
