@@ -26,14 +26,19 @@ class Merger {
       const bool small = nodes_[i].voxels < rule.min_voxels, open = incomplete(i);
       places_.push_back({i, small, open, small && open});
     }
-    for (const Contact& c : state.known) add(c);
-    for (const Contact& c : state.graph.contacts)
-      if (!places_[c.a].open || !places_[c.b].open)
-        add(c);
-      else if (small(c.a) || small(c.b))
-        open_contacts_.push_back(c);
+    // In place: most contacts are kept.
+    known_ = std::move(state.graph.contacts);
+    std::size_t kept = 0;
+    for (const Contact& c : known_)
+      if (places_[c.a].open && places_[c.b].open) {
+        if (small(c.a) || small(c.b)) open_contacts_.push_back(c);
+      } else if (counts(c)) {
+        known_[kept++] = c;
+      }
+    known_.resize(kept);
+    for (const Contact& c : state.known)
+      if (counts(c)) known_.push_back(c);
     state.known = {};
-    state.graph.contacts = {};
   }
 
   /// Takes contacts in their order. What a contact waits for stays undecided.
@@ -108,9 +113,9 @@ class Merger {
   bool small(std::size_t node) const { return places_[node].small; }
   bool incomplete(std::size_t node) const { return is_incomplete(nodes_[node], context_.open()); }
 
-  void add(const Contact& c) {
-    if ((small(c.a) || small(c.b)) && agglomerate::reaches(c.sum, c.count, rule_.min_affinity))
-      known_.push_back(c);
+  /// Whether a contact of which all is known can lead to a join.
+  bool counts(const Contact& c) const {
+    return (small(c.a) || small(c.b)) && agglomerate::reaches(c.sum, c.count, rule_.min_affinity);
   }
 
   std::uint32_t root(std::uint32_t node) {
