@@ -17,21 +17,24 @@ import time
 from path_rows import PathRows
 from plugin_rows import PluginRows
 from process_rows import ProcessRows
+from soak_row import SoakRow
 from storage_rows import StorageRows
 from system_calls import SystemCallRows
 from trials import Failure, Trials
 
-SIZES = {  # trials per row
+SIZES = {  # trials per row; of R18, seconds
     "ci": {"R1": 50, "R2": 40, "R4": 60, "R5": 5, "R6": 40, "R7": 6, "R8": 4, "R9": 6, "R10": 10, "R11": 1, "R13": 40, "R14": 1, "R16": 4},
-    "nightly": {"R1": 2000, "R2": 10**9, "R4": 10**9, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10, "R13": 10000, "R14": 10, "R16": 100},
-    "release": {"R1": 10000, "R2": 10**9, "R4": 10**9, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100, "R13": 10000, "R14": 100, "R16": 1000},
+    "nightly": {"R1": 2000, "R2": 10**9, "R4": 10**9, "R5": 50, "R6": 2000, "R7": 100, "R8": 100, "R9": 200, "R10": 100, "R11": 10, "R13": 10000, "R14": 10, "R16": 100, "R18": 3600},
+    "release": {"R1": 10000, "R2": 10**9, "R4": 10**9, "R5": 500, "R6": 100000, "R7": 1000, "R8": 5000, "R9": 1000, "R10": 1000, "R11": 100, "R13": 10000, "R14": 100, "R16": 1000, "R18": 28800},
 }
 
 
-class Campaign(Trials, ProcessRows, StorageRows, PluginRows, PathRows, SystemCallRows):
+class Campaign(Trials, ProcessRows, SoakRow, StorageRows, PluginRows, PathRows, SystemCallRows):
     def go(self):
         row = self.args.row
-        trials = self.args.trials or SIZES[self.args.size][row]
+        trials = self.args.trials or SIZES[self.args.size].get(row)
+        if trials is None:
+            self.skip(f"{row} has no size {self.args.size}")
         begin = time.monotonic()
         try:
             getattr(self, row.lower())(trials)
@@ -47,9 +50,9 @@ class Campaign(Trials, ProcessRows, StorageRows, PluginRows, PathRows, SystemCal
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--petavox", required=True, help="the program")
-    parser.add_argument("--plugin", help="the misbehaving plugin, for R10, R11, R14 and R16")
-    parser.add_argument("--interposer", help="the library that disturbs system calls, for R2 and R4")
-    parser.add_argument("--row", required=True, choices=sorted(SIZES["ci"]), help="row of the campaign")
+    parser.add_argument("--plugin", help="the misbehaving plugin, for R8, R10, R11, R14, R16 and R18")
+    parser.add_argument("--interposer", help="the library that disturbs system calls, for R2, R4 and R18")
+    parser.add_argument("--row", required=True, choices=sorted(SIZES["release"]), help="row of the campaign")
     parser.add_argument("--size", default="ci", choices=sorted(SIZES), help="how many trials")
     parser.add_argument("--trials", type=int, help="instead of --size")
     parser.add_argument("--seed", type=int, default=1)

@@ -9,6 +9,10 @@ import subprocess
 import time
 
 from trials import CONFIG, Failure
+from watched_calls import accesses, watcher
+
+# What every program reads and writes.
+SYSTEM = ("/usr/", "/lib", "/etc/", "/proc/", "/sys/", "/dev/", "/opt/")
 
 
 class PathRows:
@@ -23,12 +27,26 @@ class PathRows:
             found[str(path)] = (info.st_mode, info.st_size, info.st_mtime_ns, content)
         return found
 
-    def undisturbed(self, what, arguments, codes, outside, before, cwd):
+    def check_calls(self, what, traces, cwd, named):
+        """By its system calls it changed nothing but below `cwd`, and opened nothing else but what is named."""
+        mine = (str(cwd) + "/", self.petavox)
+        for changes, path in accesses(traces, cwd):
+            self.expect(not changes or path.startswith(mine[0]) or path == "/dev/null", f"{what}: changed {path}")
+            # The directories on the way to its own are opened as well: openat2 goes by steps.
+            way = str(cwd).startswith(path.rstrip("/") + "/") or path == str(cwd)
+            self.expect(changes or way or path.startswith((*mine, *SYSTEM)) or path in named, f"{what}: opened {path}")
+            self.count("calls looked at")
+        for trace in traces:
+            trace.unlink()
+
+    def undisturbed(self, what, arguments, codes, outside, before, cwd, named=()):
         """Runs to an end in time, with one of the codes, and changes nothing outside. A pipe without a writer, or a
-        device without an end, would hold up whoever opens it for good."""
+        device without an end, would hold up whoever opens it for good. `named`: files that it may read, outside."""
         begin = time.monotonic()
+        trace = self.dir / "trace"
+        watch = [*self.strace, str(trace)] if self.strace else []
         try:
-            result = subprocess.run([self.petavox, *arguments], env=self.env, cwd=cwd, stdin=subprocess.DEVNULL,
+            result = subprocess.run([*watch, self.petavox, *arguments], env=self.env, cwd=cwd, stdin=subprocess.DEVNULL,
                                     capture_output=True, timeout=30)
         except subprocess.TimeoutExpired:
             raise Failure(f"{what}: hung") from None
@@ -37,6 +55,8 @@ class PathRows:
         after = self.snapshot(outside)
         self.expect(after == before, f"{what}: changed outside: {sorted(set(before.items()) ^ set(after.items()))}"[:2000])
         self.count(f"exit code {result.returncode}")
+        if self.strace:
+            self.check_calls(what, list(self.dir.glob("trace.*")), cwd, named)
 
     def hostile_inputs(self, outside, fifo):
         """(value, as YAML) for places where a file to read is named."""
@@ -70,6 +90,16 @@ class PathRows:
         # A YAML text in double quotes is one of JSON.
         return [json.dumps(name) for name in names]
 
+    @staticmethod
+    def named(place, value, own, outside):
+        """What the configuration itself names, which may be looked at and is then refused."""
+        if place == "dataset":
+            return {str(outside / "real.h5")}
+        try:
+            return {os.path.realpath(own / json.loads(value))}
+        except ValueError:  # a NUL
+            return set()
+
     def r13(self, trials):
         """Paths meant to make the program read or write elsewhere, or wait for ever."""
         outside, own = self.dir / "outside", self.dir / "own"
@@ -82,6 +112,11 @@ class PathRows:
         inputs = self.hostile_inputs(outside, fifo)
         before = self.snapshot(outside)
         self.slowest = 0
+        (own / "temporary").mkdir()
+        self.env["TMPDIR"] = str(own / "temporary")
+        self.strace = watcher()
+        if self.strace is None:
+            self.count("no strace here: only what lies outside was compared")
         text = CONFIG.replace("[48, 64, 64]", "[8, 8, 8]").replace("keep: all, ", "")
         config = own / "config.yaml"
 
@@ -94,7 +129,8 @@ class PathRows:
         pairs = [(place, value) for place in places for value in inputs]
         for place, value in self.random.sample(pairs, min(trials, len(pairs))):
             config.write_text(text.replace("input: {phantom: {shape: [8, 8, 8], seed: 3}}", places[place].replace("HOSTILE", value)))
-            self.undisturbed(f"{place} {value[:200]}", ["run", str(config), "--serial", "--no-progress"], (2, 3), outside, before, own)
+            self.undisturbed(f"{place} {value[:200]}", ["run", str(config), "--serial", "--no-progress"], (2, 3), outside, before, own,
+                             self.named(place, value, own, outside))
             self.expect(not (own / "out").exists(), f"{place} {value[:200]}: left a run directory")
             self.count(f"hostile {place}")
 

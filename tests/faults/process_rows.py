@@ -24,7 +24,7 @@ stages:
   fault: {fault: none, sleep_ms: 100}
 """
 
-IN_FLIGHT = 2 * 64  # for each worker: what it is given ahead, times a batch of short tasks  # for each worker: what it is given ahead, times a batch of short tasks
+IN_FLIGHT = 2 * 64  # for each worker: what it is given ahead, times a batch of short tasks
 
 
 class ProcessRows:
@@ -53,7 +53,7 @@ class ProcessRows:
                         figures["restarted"].append(time.monotonic() - begun)
                         restarting = False
                 killed_at = None
-                targets = self.ranks_of(process)
+                targets = self.ranks_of(process.pid)
                 if process.poll() is None and targets and kills < trials and launch < 8:
                     rank = self.random.choice(sorted(targets))
                     if self.signal_rank(targets[rank], signal.SIGKILL):
@@ -119,7 +119,7 @@ class ProcessRows:
             while process.poll() is None and len(list(out.glob("running/*"))) < 4 and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(self.random.uniform(0.2, 0.8))
-            targets = {rank: pid for rank, pid in self.ranks_of(process).items() if rank != 0}
+            targets = {rank: pid for rank, pid in self.ranks_of(process.pid).items() if rank != 0}
             stopped = None
             if process.poll() is None and targets:
                 rank = self.random.choice(sorted(targets))

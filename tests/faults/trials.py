@@ -26,7 +26,7 @@ stages:
   agglomerate: {threshold: 0.55}
 """
 
-FINAL_CONFIG = CONFIG.replace("keep: all, ", "")  # intermediates are deleted while the run goes on  # intermediates are deleted while the run goes on
+FINAL_CONFIG = CONFIG.replace("keep: all, ", "")  # intermediates are deleted while the run goes on
 
 
 class Failure(Exception):
@@ -88,23 +88,33 @@ class Trials:
         return True
 
     @staticmethod
-    def ranks_of(process):
-        """Process ids of the petavox ranks that mpirun (or the shell) started, by rank."""
-        found = {}
+    def children_of(pid):
+        found = []
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                status = (entry / "stat").read_text()
-                parent = int(status.rsplit(")", 1)[1].split()[1])
-                if parent != process.pid or "petavox" not in (entry / "comm").read_text():
+                if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                    found.append(int(entry.name))
+            except (OSError, ValueError):
+                continue
+        return found
+
+    @classmethod
+    def ranks_of(cls, pid):
+        """Process ids of the petavox ranks that mpirun (or the shell) started, by rank."""
+        found = {}
+        for child in cls.children_of(pid):
+            entry = pathlib.Path("/proc") / str(child)
+            try:
+                if "petavox" not in (entry / "comm").read_text():
                     continue
                 environment = (entry / "environ").read_bytes().split(b"\0")
-            except (OSError, ValueError):
+            except OSError:
                 continue
             for variable in environment:
                 if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
-                    found[int(variable.split(b"=")[1])] = int(entry.name)
+                    found[int(variable.split(b"=")[1])] = child
         return found
 
     def need_plugin(self):

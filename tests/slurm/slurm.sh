@@ -127,6 +127,49 @@ expect 0 "$PETAVOX" status $dir --json
 matches out '"launches":2,'
 matches out '"exit_code":75,"asked_to_stop":true'
 
+# The scripts that are shipped, as their first lines say. An array of independent runs:
+PATH=$(dirname "$PETAVOX"):$PATH
+printf '%s\n' "--plugin $PLUGIN --out array-1" "--plugin $PLUGIN --out array-2 --set blocks.shape=[24,32,32]" >groups.txt
+dir=array-1
+expect 0 sbatch --parsable --array=1-2 --ntasks=2 --mem=1G --time=5 "$SOURCE/slurm/array.sbatch" slow.yaml groups.txt
+job=$(cat out)
+both_are() { [ "$(scontrol -o show job "$job" | grep -c "JobState=$1 ")" = 2 ]; }
+until_true 120 both_are COMPLETED
+complete array-1
+complete array-2 --set blocks.shape=[24,32,32]
+expect 0 "$PETAVOX" status array-2 --json
+matches out '"launches":1,'
+
+# A chain: the second run reads what the first has made.
+sed 's|^input: .*|input: {path: chain-1/volumes/'"$(basename reference/volumes/*.h5)"', dataset: /data}|' slow.yaml >second.yaml
+dir=chain-2
+small="--plugin $PLUGIN --nodes 1 --ranks-per-node 2 --time 5"
+expect 0 bash "$SOURCE/slurm/chain.sh" "slow.yaml --out chain-1 $small" "second.yaml --out chain-2 --mem 1G $small"
+cp out jobs
+job=$(sed -nE '2s/^job ([0-9]+): .*/\1/p' jobs)
+scontrol -o show job "$job" >out
+matches out "Dependency=afterok:$(sed -nE '1s/^job ([0-9]+): .*/\1/p' jobs)"
+until_true 120 job_is "$job" COMPLETED
+expect 0 "$PETAVOX" run second.yaml --plugin "$PLUGIN" --out chain-2
+same "$(digest)" "$reference" chain-2
+
+# If the first fails the second is cancelled.
+dir=chain-4
+expect 0 bash "$SOURCE/slurm/chain.sh" "slow.yaml --out chain-3 --set stages.fault.fault=throw $small" \
+  "second.yaml --out chain-4 --mem 1G $small"
+job=$(sed -nE '2s/^job ([0-9]+): .*/\1/p' out)
+until_true 120 job_is "$job" CANCELLED
+[ ! -e chain-4/journal ] || fail "the second run of a broken chain began"
+
+# Scaling: on one node and on two, and the table.
+dir=slow-scaling/nodes2
+expect 0 bash "$SOURCE/slurm/scaling.sh" slow.yaml 2 --plugin "$PLUGIN" --ranks-per-node 2 --time 5
+scaled() { state slow-scaling/nodes1 complete && state slow-scaling/nodes2 complete; }
+until_true 120 scaled
+expect 0 bash "$SOURCE/slurm/scaling.sh" --table slow-scaling
+matches out '^ +1 +[0-9.]+ +100%$'
+matches out '^ +2 +[0-9.]+ +[0-9]+%$'
+
 # A node goes down: Slurm takes the job away and queues it again, it goes on with what there is.
 dir=down
 submit $dir
