@@ -192,7 +192,7 @@ void add_calibrate_command(CLI::App& app, Command& command) {
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("Z,Y,X");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) { return run(*options); };
   });
 }

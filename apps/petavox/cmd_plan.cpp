@@ -60,7 +60,7 @@ void add_plan_command(CLI::App& app, Command& command) {
       ->check(CLI::PositiveNumber);
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) { return run(*options); };
   });
 }

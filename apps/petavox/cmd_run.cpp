@@ -184,7 +184,7 @@ void add_run_command(CLI::App& app, Command& command) {
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
     command.run = [options](const Session& session) { return run(*options, session); };
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.collective = true;
   });
 }

@@ -234,7 +234,7 @@ void add_simulate_command(CLI::App& app, Command& command) {
   sub->add_flag("--metg", options->metg, "Print the task duration at which half of the time is work");
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) { return run(*options); };
   });
 }

@@ -237,7 +237,7 @@ void add_submit(CLI::App& slurm, Command& command) {
   sub->add_flag("--dry-run", options->dry_run, "Print the script, submit nothing");
   sub->add_flag("--id", options->id_only, "Print the number of the job only");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) { return submit(*options); };
   });
 }

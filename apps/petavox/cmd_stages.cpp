@@ -185,7 +185,7 @@ void add_stages_command(CLI::App& app, Command& command) {
   add_plugin_options(*sub, options->plugins, options->isolation);
   sub->add_flag("--json", options->json, "Print JSON instead of text");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return !options->plugins.empty(); };
+    command.loads_plugins = !options->plugins.empty();
     command.run = [options](const Session&) { return run(*options); };
   });
 }

@@ -170,7 +170,7 @@ void add_sweep_command(CLI::App& app, Command& command) {
       ->check(CLI::Range(1, 1024));
   sub->add_flag("--json", options->json, "Print one JSON object instead of a table");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) { return run(*options); };
   });
 }

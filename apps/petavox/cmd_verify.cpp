@@ -262,7 +262,7 @@ void add_verify_command(CLI::App& app, Command& command) {
   sub->add_flag("--keep-going", options->keep_going, "Try all variants even if one differs");
   sub->add_flag("--json", options->json, "Print one JSON object instead of text");
   sub->callback([options, &command] {
-    command.names_plugins = [options] { return names_plugins(options->config); };
+    command.config = &options->config;
     command.run = [options](const Session&) {
       return std::filesystem::is_directory(options->config.config) ? verify_run(*options)
                                                                    : verify_config(*options);

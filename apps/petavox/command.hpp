@@ -15,6 +15,8 @@ class Communicator;
 
 namespace petavox::app {
 
+struct ConfigOptions;
+
 /// What a command has at hand when it runs.
 struct Session {
   Communicator* communicator =
@@ -26,9 +28,10 @@ struct Command {
   std::function<int(const Session&)> run;
   /// Runs on every rank of an MPI launch; other commands run on the first rank only, and MPI is never opened.
   bool collective = false;
-  /// Whether plugins will be loaded: asked before MPI is opened, since only then a process for them can be
-  /// started.
-  std::function<bool()> names_plugins;
+  /// What the command reads, if it does; lives as long as `run`. Whether it names plugins must be known
+  /// before MPI is opened, since only then a process for them can be started.
+  const ConfigOptions* config = nullptr;
+  bool loads_plugins = false;  ///< without a configuration
 };
 
 // Each adds its subcommand to `app`; its callback fills in `command`.

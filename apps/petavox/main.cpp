@@ -39,7 +39,8 @@ int launched_rank() {
 
 int run_command(const Command& command, int& argc, char**& argv) {
   const Launch launch = detect_launch();
-  if ((command.collective || launched_rank() == 0) && command.names_plugins && command.names_plugins())
+  if ((command.collective || launched_rank() == 0) &&
+      (command.loads_plugins || (command.config != nullptr && names_plugins(*command.config))))
     start_helpers();
   if (launch == Launch::mpi && command.collective)
     return run_guarded(argc, argv, [&](Communicator& communicator) {
