@@ -3,10 +3,13 @@
 // clusters; 0 is outside the mask). Most of a volume is in few clusters early, and then a scan costs one
 // comparison for sixteen edges.
 
+#include "petavox/volume/bit_rows.hpp"
+
 #include "stages/mutex_watershed/kernel.hpp"
 #include "stages/mutex_watershed/repeats.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <span>
 
@@ -132,6 +135,26 @@ class Edges {
   void scan_row(const Row& row, const std::uint32_t* numbers, const Visit& visit) const {
     const std::uint32_t* const ours = numbers + row.first;
     const std::uint32_t* const theirs = ours + channels_[row.k].to_other;
+    const auto visit_edge = [&](Index j) {
+      if (row.values[j] >= row.least)
+        visit(row.k, static_cast<std::uint32_t>(row.base + row.sign * row.values[j]), ours[j], theirs[j]);
+    };
+    if (row.step == 1) {
+      // Most numbers are the same on both sides: found 64 at a time.
+      constexpr std::size_t most = 4096;
+      std::uint64_t same[words_of(most)], inside[words_of(most)], theirs_inside[words_of(most)];
+      for (Index begin = 0; begin < row.count; begin += most) {
+        const auto size = static_cast<std::size_t>(std::min<Index>(most, row.count - begin));
+        equal_bits(ours + begin, theirs + begin, size, same);
+        nonzero_bits(ours + begin, size, inside);
+        nonzero_bits(theirs + begin, size, theirs_inside);
+        for (std::size_t word = 0; word < words_of(size); ++word)
+          for (std::uint64_t bits = ~same[word] & inside[word] & theirs_inside[word]; bits != 0;
+               bits &= bits - 1)
+            visit_edge(begin + static_cast<Index>(64 * word) + std::countr_zero(bits));
+      }
+      return;
+    }
     // In groups: first where the numbers differ, without a branch that nobody could predict.
     std::int32_t differ[group];
     for (Index i = 0; i < row.count; i += group * row.step) {
@@ -139,12 +162,9 @@ class Edges {
       std::size_t found = 0;
       for (Index j = i; j < end; j += row.step) {
         differ[found] = static_cast<std::int32_t>(j);
-        found += ours[j] != theirs[j] && ours[j] != 0 && theirs[j] != 0 && row.values[j] >= row.least ? 1 : 0;
+        found += ours[j] != theirs[j] && ours[j] != 0 && theirs[j] != 0 ? 1 : 0;
       }
-      for (std::size_t n = 0; n < found; ++n) {
-        const std::int32_t j = differ[n];
-        visit(row.k, static_cast<std::uint32_t>(row.base + row.sign * row.values[j]), ours[j], theirs[j]);
-      }
+      for (std::size_t n = 0; n < found; ++n) visit_edge(differ[n]);
     }
   }
 
