@@ -6,4 +6,7 @@
 #if defined(__x86_64__)
 #define HWY_BASELINE_TARGETS HWY_SCALAR
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#elif defined(__aarch64__)
+// Vectors of SVE have no size that a compiler knows: arrays of them cannot be. NEON is there on every arm64.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
