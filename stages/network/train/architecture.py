@@ -1,4 +1,4 @@
-"""A 3D U-Net for affinities, and its layer graph as the container of petavox holds it.
+"""A 3D U-Net for affinities or classes, and its layer graph as the container of petavox holds it.
 
 Channels are multiples of 16 and skips are sums, because that is what the inference engine runs fastest. Batch
 normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) speeds up learning and is folded into the convolutions on export.
@@ -15,8 +15,8 @@ def four_levels(factor):
     return [
         {"channels": 16, "factor": [1, 1, 1], "encode": [k], "decode": [k]},
         {"channels": 32, "factor": factor, "encode": [k, k], "decode": [k]},
-        {"channels": 48, "factor": factor, "encode": [k, k], "decode": [k]},
-        {"channels": 64, "factor": factor, "encode": [k], "decode": []},
+        {"channels": 64, "factor": factor, "encode": [k, k], "decode": [k]},
+        {"channels": 96, "factor": factor, "encode": [k, k], "decode": []},
     ]
 
 
@@ -168,5 +168,5 @@ class UNet(nn.Module):
             for k, layer in enumerate(self.decode[i]):
                 at = conv(f"decode{i}_{k}", at, *layer.folded(), relu=True)
         at = conv("head", at, self.head.weight, self.head.bias, relu=False)
-        add("affinities", "sigmoid", [at])
+        add("result", "sigmoid", [at])
         return layers, tensors

@@ -17,7 +17,7 @@ def warp(raw, labels, rng, in_plane, strength=2.0, spacing=16):
     centre = (shape - 1) / 2
     grid = numpy.meshgrid(*(numpy.arange(n, dtype=numpy.float32) - c for n, c in zip(shape, centre)), indexing="ij")
     # Section cameras differ more in pixel size than isotropic microscopes, and profiles must do for all of them.
-    smallest, largest = (0.7, 1.3) if in_plane else (0.85, 1.18)
+    smallest, largest = (0.7, 1.7) if in_plane else (0.85, 1.18)
     angle, size = rng.uniform(-numpy.pi, numpy.pi), rng.uniform(smallest, largest)
     first, second = (1, 2) if in_plane else rng.choice(3, 2, replace=False)
     turned = list(grid)
@@ -49,9 +49,43 @@ def contrast(raw, rng, per_section):
     return raw
 
 
-def noise(raw, rng):
+def tone(raw, rng, knots=5):
+    """A random rising curve from old to new grey values: stains and detectors differ in more than gain and gamma."""
+    old = numpy.linspace(-3, 3, knots)
+    new = numpy.cumsum(rng.uniform(0.4, 1.6, knots))
+    new = (new - new.mean()) * (6 / (new[-1] - new[0]))
+    return numpy.interp(raw, old, new)
+
+
+def illumination(raw, rng, strength=0.3, nodes=3):
+    """Brightness that changes smoothly over each section."""
+    shade = rng.normal(0, rng.uniform(0, strength), (raw.shape[0], nodes, nodes)).astype(numpy.float32)
+    zoom = (1, raw.shape[1] / nodes, raw.shape[2] / nodes)
+    return raw + ndimage.zoom(shade, zoom, order=1, grid_mode=True, mode="nearest")
+
+
+def sharpen(raw, rng, largest=2.5):
+    """Edges raised over their neighbourhood in plane, as in the crisper image of a thin section."""
+    width = rng.uniform(0.8, 2.0)
+    sharp = raw + rng.uniform(0, largest) * (raw - ndimage.gaussian_filter(raw, [0, width, width]))
+    return sharp * (raw.std() / max(sharp.std(), 1e-3))
+
+
+def flatten(raw, rng):
+    """Dark bodies made lighter but for their outlines: a mitochondrion is black in one stain and grey in another."""
+    width = rng.uniform(4, 10)
+    flat = raw - rng.uniform(0.3, 0.9) * ndimage.gaussian_filter(raw, [0, width, width])
+    return (flat - flat.mean()) * (raw.std() / max(flat.std(), 1e-3))
+
+
+def noise(raw, rng, grain=False):
     if rng.random() < 0.5:
         raw = raw + rng.normal(0, rng.uniform(0, 0.25), raw.shape)
+    if grain and rng.random() < 0.5:
+        # Vesicles, filaments and ribosomes at the limit of resolution: specks of a pixel or two in each section.
+        width = rng.uniform(0.5, 1.2)
+        specks = ndimage.gaussian_filter(rng.normal(0, 1, raw.shape).astype(numpy.float32), [0, width, width])
+        raw = raw + specks * (rng.uniform(0, 0.5) / specks.std())
     if rng.random() < 0.25:
         raw = ndimage.gaussian_filter(raw, [0, rng.uniform(0, 0.8), rng.uniform(0, 0.8)])
     return raw
@@ -104,18 +138,36 @@ def _moved(section, by):
     return section[rows][:, columns]
 
 
-def augmented(raw, labels, rng, preset):
-    """A changed copy of a standardised patch (z, y, x) and its labels."""
+def middle(volume, shape):
+    """The middle of a volume, no larger than `shape`."""
+    return volume[tuple(slice((n - min(n, m)) // 2, (n - min(n, m)) // 2 + min(n, m)) for n, m in zip(volume.shape, shape))]
+
+
+def augmented(raw, labels, rng, preset, shape):
+    """A changed copy of a standardised patch (z, y, x) and its labels, no larger than `shape`.
+
+    What the patch has beyond that is seen where it is turned or made smaller.
+    """
     serial = preset == "serial"
     raw, labels = symmetry(raw, labels, rng, isotropic=not serial)
-    if rng.random() < (0.5 if serial else 0.35):
+    if rng.random() < (0.8 if serial else 0.35):
         raw, labels = warp(raw, labels, rng, in_plane=serial)
+    raw, labels = middle(raw, shape), middle(labels, shape)
     if serial:
         raw, labels = shift_sections(raw, labels, rng, 0.15, 4, follow=True)
     elif rng.random() < 0.15:
         raw, labels = shift_sections(raw, labels, rng, 0.05, 1, follow=True)
+    if serial:
+        if rng.random() < 0.5:
+            raw = flatten(raw, rng)
+        if rng.random() < 0.7:
+            raw = sharpen(raw, rng)
+        if rng.random() < 0.5:
+            raw = tone(raw, rng)
+        if rng.random() < 0.3:
+            raw = illumination(raw, rng)
     raw = contrast(raw, rng, per_section=serial)
-    raw = noise(raw, rng)
+    raw = noise(raw, rng, grain=serial)
     if serial or rng.random() < 0.1:
         raw = lose_sections(raw, rng, 0.03)
     return numpy.ascontiguousarray(raw, numpy.float32), numpy.ascontiguousarray(labels)

@@ -1,4 +1,4 @@
-"""What the network learns: affinities between voxels at given offsets, and the loss."""
+"""What the network learns: affinities between voxels at given offsets or the classes of voxels, and the loss."""
 import numpy
 import torch
 from torch.nn import functional
@@ -9,6 +9,46 @@ OFFSETS = {
     "isotropic": [[1, 0, 0], [0, 1, 0], [0, 0, 1], [4, 0, 0], [0, 4, 0], [0, 0, 4], [10, 0, 0], [0, 10, 0], [0, 0, 10]],
     "serial": [[1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 0], [0, 4, 0], [0, 0, 4], [3, 0, 0], [0, 10, 0], [0, 0, 10]],
 }
+
+
+class Affinities:
+    """Does voxel v belong to the same object as v - offset? The nearest are segmented with, the others only help to learn."""
+
+    def __init__(self, preset):
+        self.offsets = OFFSETS[preset]
+        self.num_outputs, self.num_main = len(self.offsets), 3
+
+    def target(self, labels):
+        return affinities(labels, self.offsets)
+
+    def output(self):
+        return {"name": "affinities", "layer": "result", "kind": "affinities", "offsets": self.offsets}
+
+
+class Classes:
+    """Of which class is a voxel? `text`: "NAME=VALUE+VALUE,NAME=VALUE" says which values of the labels are which class."""
+
+    def __init__(self, text):
+        self.names, self.values = [], []
+        for k, part in enumerate(text.split(",")):
+            name, _, values = part.partition("=")
+            try:
+                self.values.append([int(v) for v in values.split("+")] if values else [k + 1])
+            except ValueError:
+                raise SystemExit(f"'{part}' is not a class (its values are whole numbers); write NAME=VALUE or NAME=VALUE+VALUE")
+            self.names.append(name.strip())
+        every = sorted(v for values in self.values for v in values)
+        if "" in self.names or len(set(self.names)) < len(self.names) or len(set(every)) < len(every):
+            raise SystemExit(f"'{text}' names a class or a value twice, or not at all (each voxel has one class); change --classes")
+        self.num_outputs = self.num_main = len(self.names)
+
+    def target(self, labels):
+        """labels (z, y, x) -> target and known, both (classes, z, y, x) uint8. Values of no class are unknown."""
+        target = numpy.stack([numpy.isin(labels, values) for values in self.values]).astype(numpy.uint8)
+        return target, numpy.broadcast_to(target.any(0), target.shape).astype(numpy.uint8)
+
+    def output(self):
+        return {"name": "classes", "layer": "result", "kind": "probabilities", "classes": self.names}
 
 
 def affinities(labels, offsets):

@@ -31,18 +31,23 @@ def read_dataset(where, box=None):
 
 
 class TrainingVolume:
-    """One volume in memory: raw standardised to mean 0 and deviation 1, labels as int64 with 0 = unknown."""
+    """One volume in memory: raw standardised to mean 0 and deviation 1, labels with 0 = unknown.
 
-    def __init__(self, raw, labels, box):
+    `objects`: labels tell objects apart and mean nothing else, so they are numbered anew.
+    """
+
+    def __init__(self, raw, labels, box, objects=True):
         self.raw = read_dataset(raw, box)
         self.labels = read_dataset(labels, box)
         if self.raw.shape != self.labels.shape:
             raise SystemExit(f"{raw} and {labels} have different shapes; they must be of the same voxels")
         self.mean, self.deviation = float(self.raw.mean()), float(self.raw.std())
         self.raw = ((self.raw - self.mean) / self.deviation).astype(numpy.float32)
-        _, dense = numpy.unique(self.labels, return_inverse=True)
-        offset = 0 if (self.labels == 0).any() else 1
-        self.labels = dense.reshape(self.labels.shape).astype(numpy.int32) + offset
+        if objects:
+            _, dense = numpy.unique(self.labels, return_inverse=True)
+            offset = 0 if (self.labels == 0).any() else 1
+            self.labels = dense.reshape(self.labels.shape) + offset
+        self.labels = self.labels.astype(numpy.int32)
 
     def patch(self, shape, rng, axes=(0, 1, 2)):
         """A random patch of this shape after `axes` have been brought into that order."""
@@ -75,11 +80,13 @@ class TrainingVolume:
 def sample(volume, shape, rng, preset, thinning, changed=True):
     """A patch (raw float32, labels), augmented if `changed`."""
     if thinning:
-        raw, labels = volume.section_patch(shape, rng, thinning)
+        # With surroundings, so that turning and shrinking find tissue there and no mirror image.
+        around = [shape[0]] + [max(n, min(n * 5 // 4, *volume.raw.shape)) for n in shape[1:]] if changed else shape
+        raw, labels = volume.section_patch(around, rng, thinning)
         spread = float(raw.std())
         raw = (raw - raw.mean()) / max(spread, 1e-3)
     else:
         raw, labels = volume.patch(shape, rng)
     if changed:
-        return augment.augmented(raw, labels, rng, preset)
+        return augment.augmented(raw, labels, rng, preset, shape)
     return numpy.ascontiguousarray(raw, numpy.float32), numpy.ascontiguousarray(labels)

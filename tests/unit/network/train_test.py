@@ -93,6 +93,31 @@ class Training(unittest.TestCase):
         self.assertEqual([int(k.sum()) for k in known], [3 * 6 * 12, 0, 4 * 6 * 2])
         self.assertEqual(int(target.sum()), int(known.sum()))
 
+    def test_classes_are_the_values_that_are_named_and_all_others_unknown(self):
+        import targets
+        target, known = targets.Classes("membrane=1,inside=2+3").target(numpy.array([[[0, 1, 2, 3, 4]]]))
+        self.assertEqual(target.tolist(), [[[[0, 1, 0, 0, 0]]], [[[0, 0, 1, 1, 0]]]])
+        self.assertEqual(known.tolist(), [[[[0, 1, 1, 1, 0]]]] * 2)
+        self.assertEqual(targets.Classes("a,b").values, [[1], [2]])
+        for wrong in ("a=1,b=1", "a=1,a=2", "=1", "a=x"):
+            with self.assertRaises(SystemExit):
+                targets.Classes(wrong)
+
+    def test_changed_patches_keep_their_size(self):
+        import volumes
+        rng = numpy.random.default_rng(2)
+        with tempfile.TemporaryDirectory() as place:
+            with h5py.File(f"{place}/em.h5", "w") as file:
+                file["raw"] = rng.integers(0, 255, (40, 40, 40), dtype=numpy.uint8)
+                file["labels"] = rng.integers(0, 9, (40, 40, 40), dtype=numpy.uint8)
+            volume = volumes.TrainingVolume(f"{place}/em.h5:/raw", f"{place}/em.h5:/labels", "0:40,:,:", objects=False)
+        for preset, thinning, shape in (("isotropic", None, (24, 24, 24)), ("serial", [2, 4], (8, 32, 32)), ("serial", None, (8, 40, 40))):
+            for _ in range(8):
+                raw, labels = volumes.sample(volume, shape, rng, preset, thinning)
+                self.assertEqual((raw.shape, labels.shape), (shape, shape))
+                self.assertTrue(numpy.isfinite(raw).all())
+                self.assertTrue(set(numpy.unique(labels)) <= set(range(9)))
+
     def test_other_layers_are_refused(self):
         _, tensors = self.trained().graph()
         tensors = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -124,6 +149,11 @@ class Training(unittest.TestCase):
                 _, new = container.read_model(f"{place}/{precision}/model.pvm")
                 numpy.testing.assert_array_equal(new["head.weight"], old["head.weight"])
                 numpy.testing.assert_allclose(new["encode0_0.weight"], old["encode0_0.weight"], rtol=0.25, atol=0.02)
+            classes = train("classes", "--steps", "1", "--classes", "membrane=1,inside=2+3", "--start", f"{place}/first/model.pvm")
+            self.assertEqual(classes.returncode, 0, classes.stderr)
+            header, _ = container.read_model(f"{place}/classes/model.pvm")
+            self.assertEqual(header["outputs"], [{"name": "classes", "layer": "result", "kind": "probabilities",
+                                                  "classes": ["membrane", "inside"]}])
             (pathlib.Path(place) / "bad.pvm").write_bytes(b"PVXMODEL")
             bad = train("third", "--steps", "1", "--start", f"{place}/bad.pvm")
             self.assertEqual(bad.returncode, 1)
