@@ -39,9 +39,9 @@ std::vector<std::string> overrides_of(const ConfigOptions& options) {
 }  // namespace
 
 void start_helpers() {
-  helpers = std::make_shared<isolation::HelperPool>(
-      isolation::HelperServer::start([](const std::filesystem::path& file, StageRegistry& registry) {
-        load_plugin({file, ""}, registry);
+  helpers = std::make_shared<isolation::HelperPool>(isolation::HelperServer::start(
+      [](const std::filesystem::path& file, const std::string& sha256, StageRegistry& registry) {
+        load_plugin({file, sha256}, registry);
       }));
 }
 

@@ -182,6 +182,19 @@ int unlinkat(int fd, const char* path, int flags) noexcept {
   NEXT(unlinkat);
   WHOLE(below_root(fd, path), real(fd, path, flags));
 }
+// FAULT_SWAP=A:B puts file A in the place of the plugin B at the moment when B, or an open descriptor, is
+// loaded.
+void* dlopen(const char* path, int flags) noexcept {
+  NEXT(dlopen);
+  if (const char* const swap = std::getenv("FAULT_SWAP"); swap != nullptr && path != nullptr) {
+    const std::string both = swap;
+    const auto colon = both.find(':');
+    const std::string to = both.substr(colon + 1);
+    if (to == path || std::strncmp(path, "/proc/self/fd/", 14) == 0)
+      std::rename(both.substr(0, colon).c_str(), to.c_str());
+  }
+  return real(path, flags);
+}
 int mkdir(const char* path, mode_t mode) noexcept {
   NEXT(mkdir);
   WHOLE(below_root(AT_FDCWD, path), real(path, mode));

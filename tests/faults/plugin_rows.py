@@ -126,6 +126,16 @@ class PluginRows:
             other = copy("libother.so")
             other.write_bytes(good.read_bytes().replace(b"petavox_plugin_register", b"qetavox_plugin_register"))
             attempt("a missing symbol", f"[{other}]", 2, "does not export petavox_plugin_register")
+            # Exchanged between the check of its digest and its loading: what was checked is loaded. The other one has
+            # another ABI.
+            if self.interposer is not None:
+                shutil.copy(old, place / "exchanged.so")
+                before, self.env = self.env, {**self.env, "LD_PRELOAD": self.interposer,
+                                              "FAULT_SWAP": f"{place / 'exchanged.so'}:{own}"}
+                attempt("exchanged while it is loaded", f"[{{file: {own}, sha256: {sha}}}]", 0, "plan ", loads=True)
+                self.env = before
+                self.expect(not (place / "exchanged.so").exists(), "nothing was exchanged")
+                copy("libown.so")
             other.write_bytes(good.read_bytes()[: self.random.randrange(1000, good.stat().st_size - 1000)])
             attempt("a truncated file", f"[{other}]", 2, "is damaged or truncated")
             for isolation in ("none", "process"):

@@ -267,7 +267,8 @@ class Servant {
   }
 
   void load(ByteReader& in) {
-    loader_(in.get_text(), registry_);
+    const std::string file = in.get_text();
+    loader_(file, in.get_text(), registry_);
     ByteWriter out;
     out.put(static_cast<std::uint64_t>(registry_.types().size()));
     for (const auto& [name, type] : registry_.types()) {

@@ -145,10 +145,16 @@ HelperPool::Borrowed::~Borrowed() {
 std::unique_ptr<Helper> HelperPool::start(const std::filesystem::path& plugin, bool confined,
                                           std::vector<Type>* types) {
   const PoolLimits limits = this->limits();
+  std::string sha256;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto known = digests_.find(plugin); known != digests_.end()) sha256 = known->second;
+  }
   auto helper =
       std::make_unique<Helper>(*server_, HelperLimits{confined ? limits.memory_bytes : 0, confined}, plugin);
   ByteWriter out;
   out.put_text(plugin.string());
+  out.put_text(sha256);
   const Message answer = helper->call(Tag::load, out.bytes(), {}, limits.answer_s);
   if (types == nullptr) return helper;
   ByteReader in{answer.head};
@@ -160,6 +166,11 @@ std::unique_ptr<Helper> HelperPool::start(const std::filesystem::path& plugin, b
     types->push_back(std::move(type));
   }
   return helper;
+}
+
+void HelperPool::require(const std::filesystem::path& plugin, const std::string& sha256) {
+  const std::lock_guard lock{mutex_};
+  digests_[plugin] = sha256;
 }
 
 HelperPool::Borrowed HelperPool::borrow(const std::filesystem::path& plugin) {

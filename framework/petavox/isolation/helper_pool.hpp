@@ -74,6 +74,8 @@ class HelperPool {
     HelperPool* pool_;
     std::unique_ptr<Helper> helper_;
   };
+  /// The SHA-256 that the plugin's file must have when a helper loads it, from now on; empty: any.
+  void require(const std::filesystem::path& plugin, const std::string& sha256);
   /// One that has loaded the plugin: an idle one, or a new one. Throws what loading throws.
   Borrowed borrow(const std::filesystem::path& plugin);
 
@@ -94,6 +96,7 @@ class HelperPool {
   mutable std::mutex mutex_;
   PoolLimits limits_;
   std::map<std::filesystem::path, std::vector<std::unique_ptr<Helper>>> idle_;
+  std::map<std::filesystem::path, std::string> digests_;
   std::atomic<std::uint64_t> next_{1};
 };
 

@@ -18,8 +18,10 @@ class StageRegistry;
 
 namespace petavox::isolation {
 
-/// Called in a helper: loads the library and adds its stages. Throws Error.
-using PluginLoader = std::function<void(const std::filesystem::path&, StageRegistry&)>;
+/// Called in a helper: loads the library, which must have the digest unless that is empty, and adds its
+/// stages. Throws Error.
+using PluginLoader =
+    std::function<void(const std::filesystem::path&, const std::string& sha256, StageRegistry&)>;
 
 struct HelperLimits {
   std::size_t memory_bytes = 0;  ///< of address space above the program; 0: any

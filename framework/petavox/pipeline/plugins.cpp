@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <ranges>
 #include <span>
 
@@ -45,11 +46,9 @@ constexpr unsigned this_machine = EM_RISCV;
 class File {
  public:
   explicit File(const fs::path& path) : path_{path}, fd_{::open(path.c_str(), O_RDONLY | O_CLOEXEC)} {
-    struct stat info {};
-    if (fd_ < 0 || ::fstat(fd_, &info) != 0)
+    if (fd_ < 0 || ::fstat(fd_, &info_) != 0)
       refuse(path, std::string{"cannot be read: "} + std::strerror(errno), "its stages are needed",
              "check the path and the permissions");
-    size_ = static_cast<std::uint64_t>(info.st_size);
   }
   ~File() {
     if (fd_ >= 0) ::close(fd_);
@@ -59,7 +58,7 @@ class File {
 
   template <class T>
   std::vector<T> read(std::uint64_t offset, std::uint64_t count) const {
-    if (offset > size_ || count > (size_ - offset) / sizeof(T)) damaged();
+    if (offset > size() || count > (size() - offset) / sizeof(T)) damaged();
     std::vector<T> items(count);
     const std::span<std::byte> bytes = std::as_writable_bytes(std::span{items});
     std::size_t done = 0;
@@ -72,7 +71,10 @@ class File {
     }
     return items;
   }
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const { return static_cast<std::uint64_t>(info_.st_size); }
+  const struct stat& info() const { return info_; }
+  /// This very file, whatever its path means by now; as long as it is open.
+  std::string name_of_descriptor() const { return "/proc/self/fd/" + std::to_string(fd_); }
   [[noreturn]] void damaged() const {
     refuse(path_, "is damaged or truncated", "loading it could do anything", "build it again");
   }
@@ -80,14 +82,18 @@ class File {
  private:
   fs::path path_;
   int fd_;
-  std::uint64_t size_ = 0;
+  struct stat info_ {};
 };
 
-void check_ownership(const fs::path& file) {
+struct stat info_of(const fs::path& file) {
   struct stat info {};
   if (::stat(file.c_str(), &info) != 0)
     refuse(file, std::string{"cannot be read: "} + std::strerror(errno), "its stages are needed",
            "check the path and the permissions");
+  return info;
+}
+
+void check_ownership(const fs::path& file, const struct stat& info) {
   if (!S_ISREG(info.st_mode))
     refuse(file, "is not a regular file", "only a shared library can be loaded", "name the .so file");
   if ((info.st_mode & S_IWOTH) != 0)
@@ -166,18 +172,24 @@ void in_helper(const fs::path& real, Load load) {
   }
 }
 
-}  // namespace
+/// A file that was found to be what it must be.
+struct CheckedFile {
+  fs::path real;
+  std::unique_ptr<File> content;
+};
 
-void check_plugin_file(const fs::path& file, const std::string& sha256) {
+CheckedFile open_checked(const fs::path& file, const std::string& sha256) {
   std::error_code error;
   const fs::path real = fs::canonical(file, error);
   if (error)
     refuse(file, "does not exist or cannot be reached: " + error.message(), "its stages are needed",
            "check the path");
-  check_ownership(real);
-  const File content{real};
+  check_ownership(real, info_of(real));  // opening a pipe would wait for its writer
+  CheckedFile checked{real, std::make_unique<File>(real)};
+  const File& content = *checked.content;
+  check_ownership(real, content.info());
   check_elf(content, real);
-  if (sha256.empty()) return;
+  if (sha256.empty()) return checked;
   Sha256 sum;
   constexpr std::uint64_t piece = 1 << 20;
   for (std::uint64_t at = 0; at < content.size(); at += piece) {
@@ -187,16 +199,34 @@ void check_plugin_file(const fs::path& file, const std::string& sha256) {
   if (const std::string found = sum.hex(); found != sha256)
     refuse(real, "has the SHA-256 digest " + found + ", not " + sha256, "it is not the file that was meant",
            "build or fetch that one, or correct plugins[].sha256");
+  return checked;
 }
+
+// With a digest it is loaded by the descriptor that was read: whoever may replace the file cannot do so
+// between the two. Then it stays open, as the loader knows a library by its name. Without, by its path, which
+// the loader puts in the place of $ORIGIN.
+void* open_library(CheckedFile file, bool by_descriptor) {
+  if (!by_descriptor) return ::dlopen(file.real.c_str(), RTLD_NOW | RTLD_LOCAL);
+  static std::vector<std::unique_ptr<File>> loaded;
+  loaded.push_back(std::move(file.content));
+  return ::dlopen(loaded.back()->name_of_descriptor().c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
+}  // namespace
+
+void check_plugin_file(const fs::path& file, const std::string& sha256) { open_checked(file, sha256); }
 
 std::vector<std::string> load_plugin(const PluginSpec& plugin, StageRegistry& registry,
                                      isolation::HelperPool* helpers) {
-  check_plugin_file(plugin.file, plugin.sha256);
-  const fs::path real = fs::canonical(plugin.file);
+  CheckedFile file = open_checked(plugin.file, plugin.sha256);
+  const fs::path real = file.real;
   if (is_loaded(real, registry)) return {};
-  if (helpers != nullptr) in_helper(real, [&] { helpers->probe(real); });
+  if (helpers != nullptr) {
+    helpers->require(real, plugin.sha256);
+    in_helper(real, [&] { helpers->probe(real); });
+  }
 
-  void* library = ::dlopen(real.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = open_library(std::move(file), !plugin.sha256.empty());
   if (library == nullptr)
     refuse(real, std::string{"cannot be loaded: "} + ::dlerror(), "it was built for other libraries",
            "build it again against the installed petavox");
@@ -219,9 +249,9 @@ std::vector<std::string> load_plugin(const PluginSpec& plugin, StageRegistry& re
 
 std::vector<std::string> isolate_plugin(const PluginSpec& plugin, StageRegistry& registry,
                                         const std::shared_ptr<isolation::HelperPool>& helpers) {
-  check_plugin_file(plugin.file, plugin.sha256);
-  const fs::path real = fs::canonical(plugin.file);
+  const fs::path real = open_checked(plugin.file, plugin.sha256).real;
   if (is_loaded(real, registry)) return {};
+  helpers->require(real, plugin.sha256);
   std::vector<std::string> names;
   in_helper(real, [&] {
     for (StageType& type : isolation::isolated_types(real, helpers)) {
