@@ -30,6 +30,23 @@ TEST(SpillVector, StaysInMemoryBelowTheBudgetAndMovesToAFileAbove) {
   EXPECT_LT(pool->spilled_bytes(), 2 * copy.size() * 8);
 }
 
+TEST(SpillVector, ExtendsByZerosInFewMoves) {
+  const auto pool = std::make_shared<SpillPool>(std::size_t{64} << 10, "");
+  SpillVector<std::uint64_t> values{pool};
+  int moves = 0;
+  for (std::uint64_t i = 0; i < 10000; ++i) {
+    const std::uint64_t held = pool->held_bytes() + pool->spilled_bytes();
+    values.extend(3);
+    moves += pool->held_bytes() + pool->spilled_bytes() != held ? 1 : 0;
+    ASSERT_EQ(values.size(), 3 * (i + 1));
+    ASSERT_EQ(values.back(), 0U);
+    values.back() = i + 1;
+  }
+  EXPECT_TRUE(values.spilled());
+  EXPECT_LT(moves, 50);
+  for (std::uint64_t i = 0; i < 10000; ++i) ASSERT_EQ(values[3 * i + 2], i + 1);
+}
+
 TEST(SpillVector, SharesOneBudget) {
   const auto pool = std::make_shared<SpillPool>(8000, "");
   SpillVector<std::uint64_t> a{pool}, b{pool};
