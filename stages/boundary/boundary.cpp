@@ -1,6 +1,8 @@
 #include "stages/boundary/boundary.hpp"
 
-#include "stages/boundary/empty.hpp"
+#include "petavox/volume/empty_voxels.hpp"
+
+#include <array>
 
 namespace petavox {
 
@@ -71,11 +73,11 @@ void Boundary::run(const BlockInputs& inputs, BlockOutputs& outputs, const Block
   const auto filters = boundary::filters_of(settings_, context.voxel_size_nm());
   const auto out = outputs.image("affinities").view<std::uint8_t>();
   if (!skip_zeros_) return boundary::affinities_of(image, out, settings_, filters);
-  const auto empty = boundary::empty_voxels(image, out.box());
+  const auto empty = empty_voxels(image, Box{out.box().begin - Extent::cube(1), out.box().end});
   if (empty.all) return;  // outputs begin as zeros
-  boundary::fill_empty(image, boundary::halo_of(filters).low, settings_.mean);
+  fill_empty(image, boundary::halo_of(filters).low, settings_.mean);
   boundary::affinities_of(image, out, settings_, filters);
-  boundary::part_from_empty(empty, out);
+  leave_out(empty, std::array{Coord{1, 0, 0}, Coord{0, 1, 0}, Coord{0, 0, 1}}, out);
 }
 
 }  // namespace petavox

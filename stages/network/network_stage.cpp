@@ -36,7 +36,10 @@ NetworkStage::NetworkStage(Params& params) {
   const Extent margin =
       params.extent("margin", {-1, -1, -1}, {-1, 1024},
                     "voxels by which a window reaches beyond that; -1: what the model recommends");
-  skip_zeros_ = params.flag("skip_zeros", true, "windows without data (all voxels 0) get zeros at no cost");
+  skip_zeros_ = params.flag(
+      "skip_zeros", true,
+      "zeros are no data: nothing joins them, they are of no class, beside them the network sees the "
+      "nearest voxels that hold something, and windows of them cost nothing");
   flips_ =
       params.choice("augment", "none", {"none", "flips"},
                     "flips: the mean over the eight mirrorings of each window, at eight times the cost") ==
@@ -151,16 +154,18 @@ Contract NetworkStage::contract(const Setup& setup) const {
   if (model_.layers.empty()) return c;
   const int computed_channels = model_.input_channels + model_.channels_of(output_.tensor);
   const double buffers = flips_ ? 2.0 : 1.0;
-  const double bytes = network::executable_bytes(model_, output_.tensor, window_) +
-                       4.0 * buffers * computed_channels * static_cast<double>(window_.voxels());
+  const double bytes =
+      network::executable_bytes(model_, output_.tensor, window_) +
+      (4.0 * buffers * computed_channels + (skip_zeros_ ? 1.0 : 0.0)) * static_cast<double>(window_.voxels());
   c.scratch_bytes_per_voxel = network::per_voxel_read(bytes, core_, margin_, setup.domain);
   return c;
 }
 
 void NetworkStage::run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const {
   const Box core = inputs.core();
-  const Array image = inputs.image("image");
+  Array image = inputs.image("image");
   if (skip_zeros_ && network::all_zero(image, core)) return;
+  const EmptyVoxels empty = without_empty(image);
   const Coord begin = core.begin - margin_;
   std::vector<float> in(static_cast<std::size_t>(model_.input_channels * window_.voxels()));
   network::fill_window(image, begin, window_, model_.mean, model_.deviation, in);
@@ -178,6 +183,14 @@ void NetworkStage::run(const BlockInputs& inputs, BlockOutputs& outputs, const B
     network::store_window(result, begin, window_, output_.offsets, out);
   else
     network::store_types(result, begin, window_, values_, out);
+  leave_out(empty, output_.offsets, out);
+}
+
+EmptyVoxels NetworkStage::without_empty(Array& image) const {
+  if (!skip_zeros_ || image.channels() != 1) return {};
+  EmptyVoxels empty = empty_voxels(image, image.box());
+  if (empty.any) fill_empty(image, margin_, model_.mean);
+  return empty;
 }
 
 void NetworkStage::average(network::Executable& executable, std::span<const float> image,

@@ -4,6 +4,7 @@
 
 #include "petavox/stage/params.hpp"
 #include "petavox/stage/stage.hpp"
+#include "petavox/volume/empty_voxels.hpp"
 
 #include "stages/network/loading.hpp"
 
@@ -26,6 +27,8 @@ class NetworkStage final : public Stage {
   /// The mean of what the network says of all mirrorings of a window, into `result`.
   void average(network::Executable& executable, std::span<const float> image, std::span<float> result) const;
   void choose_window(Params& params, Extent core, Extent margin);
+  /// Where the image holds nothing; there it gets the nearest values of its section within the margin.
+  EmptyVoxels without_empty(Array& image) const;
 
   network::Model model_;
   network::Output output_;

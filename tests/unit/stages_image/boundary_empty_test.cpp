@@ -2,9 +2,9 @@
 
 #include "petavox/testing/random_inputs.hpp"
 #include "petavox/testing/stage_kit.hpp"
+#include "petavox/volume/empty_voxels.hpp"
 
 #include "stages/boundary/boundary.hpp"
-#include "stages/boundary/empty.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ TEST(BoundaryEmpty, IsFilledWithTheNearestOfTheSection) {
   const Extent reach{0, 4, 5};
   const Array image = ragged(box, 7);
   Array filled = image.clone();
-  boundary::fill_empty(filled, reach, 77.4);
+  fill_empty(filled, reach, 77.4);
   const auto in = image.view<std::uint8_t>();
   const auto out = std::as_const(filled).view<std::uint8_t>();
   Index nowhere = 0, moved = 0;

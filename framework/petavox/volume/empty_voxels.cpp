@@ -1,10 +1,10 @@
-#include "stages/boundary/empty.hpp"
+#include "petavox/volume/empty_voxels.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace petavox::boundary {
+namespace petavox {
 namespace {
 
 constexpr std::int32_t none = std::numeric_limits<std::int32_t>::max();
@@ -72,9 +72,9 @@ void fill_plane(View<T> image, Index z, const Extent& reach, T otherwise, std::v
 
 }  // namespace
 
-EmptyVoxels empty_voxels(const Array& image, const Box& core) {
+EmptyVoxels empty_voxels(const Array& image, const Box& box) {
   EmptyVoxels empty;
-  empty.box = Box{core.begin - Extent::cube(1), core.end}.intersect(image.domain());
+  empty.box = box.intersect(image.box());
   empty.is.reserve(static_cast<std::size_t>(empty.box.voxels()));
   visit_dtype(image.dtype(), [&]<class T>(std::type_identity<T>) {
     const auto view = image.view<T>();
@@ -94,16 +94,14 @@ void fill_empty(Array& image, const Extent& reach, double otherwise) {
   });
 }
 
-void part_from_empty(const EmptyVoxels& empty, View<std::uint8_t> affinities) {
+void leave_out(const EmptyVoxels& empty, std::span<const Coord> offsets, View<std::uint8_t> out) {
   if (!empty.any) return;
-  affinities.box().for_each([&](Coord p) {
-    const bool here = empty.at(p);
-    for (int k = 0; k < 3; ++k) {
-      Coord below = p;
-      --below[k];
-      if (here || (below[k] >= affinities.domain().begin[k] && empty.at(below))) affinities.at(k, p) = 0;
-    }
-  });
+  for (int c = 0; c < out.channels(); ++c) {
+    const Coord offset = offsets.empty() ? Coord{} : offsets[static_cast<std::size_t>(c)];
+    out.box().for_each([&](Coord p) {
+      if (empty.at(p) || empty.at({p.z - offset.z, p.y - offset.y, p.x - offset.x})) out.at(c, p) = 0;
+    });
+  }
 }
 
-}  // namespace petavox::boundary
+}  // namespace petavox
