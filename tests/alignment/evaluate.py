@@ -131,7 +131,7 @@ def fafb_tiles(petavox, data, work):
 
 
 def feabas_tiles(petavox, data, work):
-    """The same tiles by FEABAS' stitcher (`pip install feabas`), the steps of its own example."""
+    """The same tiles by FEABAS' stitcher (`pip install feabas`), by the calls of its interface; settings are ours, where they are not its defaults."""
     folder = (work / "feabas_tiles").resolve()
     names, world, nominal = tiles_of_fafb(data, folder)
     (folder / "configs").mkdir(exist_ok=True)
