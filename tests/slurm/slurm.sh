@@ -127,11 +127,12 @@ expect 0 "$PETAVOX" status $dir --json
 matches out '"launches":2,'
 matches out '"exit_code":75,"asked_to_stop":true'
 
-# The scripts that are shipped, as their first lines say. An array of independent runs:
+# The scripts that are shipped, as their first lines say. They are warned five minutes before their end, so it is later than that. An array of
+# independent runs:
 PATH=$(dirname "$PETAVOX"):$PATH
 printf '%s\n' "--plugin $PLUGIN --out array-1" "--plugin $PLUGIN --out array-2 --set blocks.shape=[24,32,32]" >groups.txt
 dir=array-1
-expect 0 sbatch --parsable --array=1-2 --ntasks=2 --mem=1G --time=5 "$SOURCE/slurm/array.sbatch" slow.yaml groups.txt
+expect 0 sbatch --parsable --array=1-2 --ntasks=2 --mem=1G --time=20 "$SOURCE/slurm/array.sbatch" slow.yaml groups.txt
 job=$(cat out)
 both_are() { [ "$(scontrol -o show job "$job" | grep -c "JobState=$1 ")" = 2 ]; }
 until_true 120 both_are COMPLETED
