@@ -1,12 +1,12 @@
 #include "stages/agglomerate/linkage.hpp"
 
 #include "stages/agglomerate/contact_index.hpp"
+#include "stages/agglomerate/contact_rows.hpp"
 #include "stages/agglomerate/merge_queue.hpp"
 #include "stages/agglomerate/rounds.hpp"
 
 #include <array>
 #include <bit>
-#include <cstring>
 #include <numeric>
 
 namespace petavox::agglomerate {
@@ -36,8 +36,7 @@ class Linkage {
         parents_{progress.parents},
         least_{context.array<std::uint32_t>()},
         best_{context.array<std::uint32_t>()},
-        rows_{context.array<Row>()},
-        cells_{context.array<std::uint32_t>()},
+        rows_{context},
         hub_{context.array<std::uint8_t>()},
         index_{contacts_, 0, context},
         queues_{nodes_.size(), context},
@@ -76,14 +75,7 @@ class Linkage {
   /// Rows up to this length are searched; above, joining into one must not cost its length.
   static constexpr std::uint32_t longest_row = 192;
   static constexpr std::uint32_t unknown = none - 1;
-  static constexpr std::uint64_t no_cells = ~std::uint64_t{0};
   static constexpr std::uint8_t is_hub = 1, is_queued = 2;
-  /// Contacts at a node, candidates first, in cells_. Those that are gone may still be among them.
-  struct Row {
-    std::uint64_t begin = 0;
-    std::uint32_t length = 0, num_candidates = 0, capacity = 0;
-  };
-
   bool gone(std::uint32_t c) const { return contacts_[c].count == 0; }
 
   void make_rows() {
@@ -94,33 +86,12 @@ class Linkage {
           if (!frozen(node)) f(c, node);
     };
     for_each_end([&](std::uint32_t, std::uint32_t node) { ++rows_[node].capacity; });
-    std::uint64_t total = 0;
-    for (Row& row : rows_) {
-      row.begin = total;
-      total += row.capacity;
-    }
-    cells_.resize(total);
-    free_.fill(no_cells);
+    rows_.lay_out();
     for_each_end([&](std::uint32_t c, std::uint32_t node) {
       const bool candidate = counts(c);
-      put(rows_[node], c, candidate);
+      rows_.put(rows_[node], c, candidate);
       if (candidate && (best_[node] == none || comes_before(c, best_[node]))) best_[node] = c;
     });
-  }
-
-  /// Expects that there is room.
-  void put(Row& row, std::uint32_t c, bool candidate) {
-    std::uint32_t* const cells = &cells_[row.begin];
-    std::uint32_t at = row.length++;
-    if (candidate) {
-      cells[at] = cells[row.num_candidates];
-      at = row.num_candidates++;
-    }
-    cells[at] = c;
-  }
-
-  std::span<const std::uint32_t> cells_of(const Row& row) const {
-    return cells_.span().subspan(row.begin, row.length);
   }
 
   /// Each node of the chain is led to by the best contact of the one before it.
@@ -176,8 +147,8 @@ class Linkage {
 
   std::uint32_t best_of_list(std::uint32_t node) {
     std::uint32_t best = none;
-    Row& row = rows_[node];
-    std::uint32_t* const cells = &cells_[row.begin];
+    ContactRow& row = rows_[node];
+    std::uint32_t* const cells = rows_.cells(row);
     steps_ += row.num_candidates;
     for (std::uint32_t i = 0; i < row.num_candidates; ++i) __builtin_prefetch(&contacts_[cells[i]]);
     for (std::uint32_t i = 0; i < row.num_candidates;) {
@@ -220,9 +191,9 @@ class Linkage {
   /// Calls f(contact, candidate) for each contact of a node that is not gone.
   template <class F>
   void for_each_contact(std::uint32_t node, F&& f) {
-    const Row row = rows_[node];
+    const ContactRow row = rows_[node];
     for (std::uint32_t i = 0; i < row.length; ++i) {
-      const std::uint32_t c = cells_[row.begin + i];
+      const std::uint32_t c = rows_.cells(row)[i];
       if (!gone(c)) f(c, i < row.num_candidates);
     }
   }
@@ -287,7 +258,7 @@ class Linkage {
   void pour(std::uint32_t small, std::uint32_t big) {
     steps_ += rows_[big].length;
     for (const std::uint32_t node : {big, small})
-      for (const std::uint32_t c : cells_of(rows_[node])) __builtin_prefetch(&contacts_[c], 1);
+      for (const std::uint32_t c : rows_.numbers(rows_[node])) __builtin_prefetch(&contacts_[c], 1);
     const bool queues = must_enqueue(small, big);
     struct Place {
       std::uint32_t far, contact;
@@ -315,70 +286,38 @@ class Linkage {
       keep(c, candidate);
       if (queues && candidate) enqueue(big, c);
     });
-    Row& row = rows_[big];
-    Row& other = rows_[small];
+    ContactRow& row = rows_[big];
+    ContactRow& other = rows_[small];
     if (other.capacity > row.capacity) std::swap(row, other);
-    discard(other);
+    rows_.discard(other);
     row.length = 0;
-    make_room(row, num_candidates + num_others);
+    rows_.make_room(row, num_candidates + num_others);
     row.num_candidates = num_candidates;
     row.length = num_candidates + num_others;
-    std::copy_n(candidates.begin(), num_candidates, &cells_[row.begin]);
-    std::copy_n(others.begin(), num_others, &cells_[row.begin] + num_candidates);
+    std::copy_n(candidates.begin(), num_candidates, rows_.cells(row));
+    std::copy_n(others.begin(), num_others, rows_.cells(row) + num_candidates);
     if (row.length > longest_row) make_hub(big);
   }
 
   void pour_into_hub(std::uint32_t small, std::uint32_t big) {
     const bool queues = must_enqueue(small, big);
-    const Row from = rows_[small];
-    make_room(rows_[big], rows_[big].length + from.length);
+    const ContactRow from = rows_[small];
+    rows_.make_room(rows_[big], rows_[big].length + from.length);
     // In groups: what each contact touches next is fetched before it is needed.
     constexpr std::uint32_t group = 32;
     for (std::uint32_t begin = 0; begin < from.length; begin += group) {
       const std::uint32_t end = std::min(begin + group, from.length);
-      for (std::uint32_t i = begin; i < end; ++i) __builtin_prefetch(&contacts_[cells_[from.begin + i]], 1);
-      for (std::uint32_t i = begin; i < end; ++i)
-        index_.prefetch(big, far_end(cells_[from.begin + i], small));
+      for (std::uint32_t i = begin; i < end; ++i) __builtin_prefetch(&contacts_[rows_.cells(from)[i]], 1);
+      for (std::uint32_t i = begin; i < end; ++i) index_.prefetch(big, far_end(rows_.cells(from)[i], small));
       for (std::uint32_t i = begin; i < end; ++i) {
-        const std::uint32_t c = cells_[from.begin + i];
+        const std::uint32_t c = rows_.cells(from)[i];
         if (gone(c) || !move_to(c, small, big, index_.find(big, far_end(c, small)))) continue;
         const bool candidate = i < from.num_candidates;
-        put(rows_[big], c, candidate);
+        rows_.put(rows_[big], c, candidate);
         if (queues && candidate) enqueue(big, c);
       }
     }
-    discard(rows_[small]);
-  }
-
-  /// Cells are given out in stretches. Those that are given back are kept in lists by the power of two that
-  /// they have at least; a list goes through their first two cells, and the third one holds how many they
-  /// are.
-  void make_room(Row& row, std::uint32_t wanted) {
-    if (wanted <= row.capacity) return;
-    Row grown = row;
-    const auto power = static_cast<std::uint32_t>(std::bit_width(wanted - 1));
-    if (free_[power] != no_cells) {
-      grown.begin = free_[power];
-      std::memcpy(&free_[power], &cells_[grown.begin], sizeof(grown.begin));
-      grown.capacity = cells_[grown.begin + 2];
-    } else {
-      grown.begin = cells_.size();
-      grown.capacity = std::uint32_t{1} << power;
-      cells_.extend(grown.capacity);
-    }
-    std::copy_n(&cells_[row.begin], row.length, &cells_[grown.begin]);
-    discard(row);
-    row = grown;
-  }
-
-  void discard(Row& row) {
-    if (row.capacity >= 3) {
-      std::uint64_t& list = free_[static_cast<std::size_t>(std::bit_width(row.capacity)) - 1];
-      std::memcpy(&cells_[row.begin], &list, sizeof(list));
-      cells_[row.begin + 2] = row.capacity;
-      list = row.begin;
-    }
-    row = {};
+    rows_.discard(rows_[small]);
   }
 
   std::uint32_t far_end(std::uint32_t c, std::uint32_t near) const {
@@ -419,9 +358,7 @@ class Linkage {
   SpillVector<std::uint32_t>& parents_;
   SpillVector<std::uint32_t> least_;  // of each segment: its node of the least name
   SpillVector<std::uint32_t> best_;   // of each node: its best contact, none, or unknown
-  SpillVector<Row> rows_;
-  SpillVector<std::uint32_t> cells_;
-  std::array<std::uint64_t, 33> free_;  // first cells that were given back, or no_cells
+  ContactRows rows_;
   SpillVector<std::uint8_t> hub_;
   std::uint64_t steps_ = 0;
   ContactIndex index_;

@@ -3,9 +3,9 @@
 // cannot. The definition and the proof that boxes agree with the whole are in docs/invariance.md.
 //
 // Time: O(m log² m) for m contacts, whatever the degrees (short rows are poured into long ones). Memory: 32
-// bytes a contact for the graph itself and 4 for the rounds; after these, for each contact that is left, 8 for
-// its rows, 12 to 24 if it is one of a node with more than 192, and 32 to 40 if it reaches the threshold at a
-// node with more than 192 of those; 18 to 40 a node. All of it spills with the context's budget.
+// bytes a contact for the graph itself and 4 for the rounds; after these, for each contact that is left, 8
+// for its rows, 12 to 24 if it is one of a node with more than 192, and 32 to 40 if it reaches the threshold
+// at a node with more than 192 of those; 18 to 40 a node. All of it spills with the context's budget.
 
 #include "stages/agglomerate/contact_graph.hpp"
 #include "stages/agglomerate/merge_rule.hpp"
