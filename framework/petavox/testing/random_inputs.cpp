@@ -48,6 +48,18 @@ Array random_image(DType type, const Box& domain, int channels, Texture texture,
   return image;
 }
 
+Array ragged_image(const Box& domain, std::uint64_t seed) {
+  Array image = random_image(DType::u8, domain, 1, Texture::uniform, seed);
+  const auto view = image.view<std::uint8_t>();
+  domain.for_each([&](Coord p) {
+    view[p] = std::max<std::uint8_t>(view[p], 1);
+    const Index rim = domain.begin.x + 4 + (p.z * 5 + p.y * 3) % 7;
+    const std::uint64_t dice = mix64(seed + static_cast<std::uint64_t>(domain.raster(p)));
+    if (p.x < rim || p.z == domain.begin.z + 2 || dice % 11 == 0) view[p] = 0;
+  });
+  return image;
+}
+
 Array random_labels(const Box& domain, std::uint64_t num_seeds, std::uint64_t seed) {
   Random random{seed};
   std::vector<Coord> seeds;

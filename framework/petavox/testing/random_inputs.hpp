@@ -11,6 +11,10 @@ inline constexpr int num_textures = 5;
 /// Integers over their whole range, floats in [0, 1].
 Array random_image(DType type, const Box& domain, int channels, Texture texture, std::uint64_t seed);
 
+/// Random bytes; zeros beyond a ragged rim that moves from section to section, in some holes and in one whole
+/// section, as in a stack that was aligned.
+Array ragged_image(const Box& domain, std::uint64_t seed);
+
 /// Objects that are connected through faces and called by their first voxel, about `num_seeds` of them, and
 /// some background.
 Array random_labels(const Box& domain, std::uint64_t num_seeds, std::uint64_t seed);

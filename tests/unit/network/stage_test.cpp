@@ -33,6 +33,17 @@ TEST(NetworkStage, IsTheSameForAllBlocksAndOrders) {
       testing::check_stage<NetworkStage>({{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}}));
 }
 
+TEST(NetworkStage, IsTheSameForAllBlocksBesideWhatHoldsNothing) {
+  const ModelFile file{network::small_unet().bytes()};
+  testing::KitOptions options;
+  options.inputs = [](std::uint64_t seed) {
+    return testing::MemoryValues{{"input", testing::MemoryValue::image(testing::ragged_image(
+                                               Box::from({-1, 3, 0}, {5, 17, 19}), seed))}};
+  };
+  EXPECT_TRUE(testing::check_stage<NetworkStage>(
+      {{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}}, options));
+}
+
 TEST(NetworkStage, WindowsAsLargeAsTheReachHaveNoSeams) {
   const ModelFile file{network::small_unet().bytes()};
   const Box domain{{-3, 5, 0}, {18, 23, 20}};

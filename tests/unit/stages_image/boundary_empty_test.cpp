@@ -2,7 +2,6 @@
 
 #include "petavox/testing/random_inputs.hpp"
 #include "petavox/testing/stage_kit.hpp"
-#include "petavox/volume/empty_voxels.hpp"
 
 #include "stages/boundary/boundary.hpp"
 
@@ -13,62 +12,16 @@ namespace petavox::boundary_empty_test {
 using testing::MemoryValue;
 using testing::MemoryValues;
 
-/// Random values; nothing beyond a ragged rim that moves from section to section, and in some holes.
-Array ragged(const Box& box, std::uint64_t seed) {
-  Array image = testing::random_image(DType::u8, box, 1, testing::Texture::uniform, seed);
-  const auto view = image.view<std::uint8_t>();
-  box.for_each([&](Coord p) {
-    view[p] = std::max<std::uint8_t>(view[p], 1);
-    const Index rim = box.begin.x + 4 + (p.z * 5 + p.y * 3) % 7;
-    const std::uint64_t dice = mix64(seed + static_cast<std::uint64_t>(box.raster(p)));
-    if (p.x < rim || p.z == box.begin.z + 2 || dice % 11 == 0) view[p] = 0;
-  });
-  return image;
-}
-
 TEST(BoundaryEmpty, IsDecompositionInvariant) {
   testing::KitOptions options;
   options.inputs = [](std::uint64_t seed) {
     MemoryValues inputs;
-    inputs.emplace("input", MemoryValue::image(ragged(Box::from({-2, 3, 5}, {5, 26, 31}), seed)));
+    inputs.emplace("input",
+                   MemoryValue::image(testing::ragged_image(Box::from({-2, 3, 5}, {5, 26, 31}), seed)));
     return inputs;
   };
   EXPECT_TRUE(testing::check_stage<Boundary>(
       {{"scales_nm", "[1, 1.6]"}, {"context_nm", "2"}, {"skip_zeros", "true"}}, options));
-}
-
-TEST(BoundaryEmpty, IsFilledWithTheNearestOfTheSection) {
-  const Box box = Box::from({0, -4, 2}, {4, 19, 23});
-  const Extent reach{0, 4, 5};
-  const Array image = ragged(box, 7);
-  Array filled = image.clone();
-  fill_empty(filled, reach, 77.4);
-  const auto in = image.view<std::uint8_t>();
-  const auto out = std::as_const(filled).view<std::uint8_t>();
-  Index nowhere = 0, moved = 0;
-  box.for_each([&](Coord p) {
-    if (in[p] != 0) {
-      ASSERT_EQ(out[p], in[p]) << to_string(p);
-      return;
-    }
-    // By the order of the header: distance, nearer row, upper row, left column.
-    std::array<Index, 4> best{1000, 0, 0, 0};
-    int expected = 77;
-    for (Index dy = -reach.y; dy <= reach.y; ++dy)
-      for (Index dx = -reach.x; dx <= reach.x; ++dx) {
-        const Coord q{p.z, p.y + dy, p.x + dx};
-        if (!box.contains(q) || in[q] == 0) continue;
-        const std::array<Index, 4> key{dy * dy + dx * dx, std::abs(dy), dy, dx};
-        if (key < best) {
-          best = key;
-          expected = in[q];
-        }
-      }
-    (best[0] == 1000 ? nowhere : moved) += 1;
-    ASSERT_EQ(out[p], expected) << to_string(p);
-  });
-  EXPECT_GT(nowhere, 100) << "a whole section is empty";
-  EXPECT_GT(moved, 100);
 }
 
 TEST(BoundaryEmpty, CellsThatReachTheRimStayApart) {
