@@ -79,14 +79,15 @@ class TrainingVolume:
 
 def sample(volume, shape, rng, preset, thinning, changed=True):
     """A patch (raw float32, labels), augmented if `changed`."""
+    # Sections with surroundings, so that turning and shrinking find tissue there and no mirror image.
+    around = [shape[0]] + [n * 5 // 4 for n in shape[1:]] if changed and preset == "serial" else shape
     if thinning:
-        # With surroundings, so that turning and shrinking find tissue there and no mirror image.
-        around = [shape[0]] + [max(n, min(n * 5 // 4, *volume.raw.shape)) for n in shape[1:]] if changed else shape
-        raw, labels = volume.section_patch(around, rng, thinning)
+        # Cut along any axis: no longer than the shortest one, where the patch itself is not.
+        raw, labels = volume.section_patch([max(n, min(m, *volume.raw.shape)) for n, m in zip(shape, around)], rng, thinning)
         spread = float(raw.std())
         raw = (raw - raw.mean()) / max(spread, 1e-3)
     else:
-        raw, labels = volume.patch(shape, rng)
+        raw, labels = volume.patch(around, rng)
     if changed:
         return augment.augmented(raw, labels, rng, preset, shape)
     return numpy.ascontiguousarray(raw, numpy.float32), numpy.ascontiguousarray(labels)
