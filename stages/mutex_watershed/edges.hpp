@@ -1,7 +1,7 @@
 #pragma once
 // The edges of a window without holding them: each scan visits those whose voxels bear different numbers (of
 // clusters; 0 is outside the mask). Most of a volume is in few clusters early, and then a scan costs one
-// comparison for sixteen edges.
+// look at sixty-four edges.
 
 #include "petavox/volume/bit_rows.hpp"
 
