@@ -55,6 +55,7 @@ def main():
     parser.add_argument("--row", required=True, choices=sorted(SIZES["release"]), help="row of the campaign")
     parser.add_argument("--size", default="ci", choices=sorted(SIZES), help="how many trials")
     parser.add_argument("--trials", type=int, help="instead of --size")
+    parser.add_argument("--seconds", type=float, help="R1: begin no new run after so long, once a fifth of the trials is done")
     parser.add_argument("--seed", type=int, default=1)
     sys.exit(Campaign(parser.parse_args()).go())
 

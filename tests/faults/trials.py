@@ -43,6 +43,7 @@ class Trials:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="petavox-faults-"))
         self.env = dict(os.environ, **MPI_ENV)
         self.counts = {}
+        self.begun = time.monotonic()
 
     # ------------------------------------------------------------ processes
 
@@ -63,9 +64,16 @@ class Trials:
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
+            ranks = self.ranks_of(process.pid)
+            doing = "\n".join(f"rank {rank}: {self.state_of(pid)}" for rank, pid in sorted(ranks.items()))
             self.kill_group(process)
-            out, err = process.communicate()
-            raise Failure(f"the run hung for {seconds} s\n{err[-2000:]}")
+            for pid in ranks.values():  # mpirun gives each a group of its own
+                self.signal_rank(pid, signal.SIGKILL)
+            try:
+                err = process.communicate(timeout=10)[1]
+            except subprocess.TimeoutExpired:
+                err = "(something still holds its output)"
+            raise Failure(f"the run hung for {seconds} s\n{doing}\n{err[-2000:]}")
         return process.returncode, out, err
 
     def run(self, config, out, ranks=1, extra=(), seconds=120):
@@ -86,6 +94,18 @@ class Trials:
         except ProcessLookupError:
             return False
         return True
+
+    @staticmethod
+    def state_of(pid):
+        """What the threads of a process wait for, for the report of one that hangs."""
+        found = []
+        for thread in sorted(pathlib.Path(f"/proc/{pid}/task").glob("*")):
+            try:
+                state = (thread / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                found.append(f"{thread.name} {state} {(thread / 'wchan').read_text()} call {(thread / 'syscall').read_text().strip()}")
+            except OSError:
+                continue
+        return "; ".join(found)
 
     @staticmethod
     def children_of(pid):
@@ -117,6 +137,19 @@ class Trials:
                     found[int(variable.split(b"=")[1])] = child
         return found
 
+    def work_in_memory(self):
+        """For rows that only end processes: what they have written is the same there, and syncs do not wait."""
+        memory = pathlib.Path("/dev/shm")
+        if not memory.is_dir() or shutil.disk_usage(memory).free < 2**28:
+            return
+        shutil.rmtree(self.dir)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="petavox-faults-", dir=memory))
+
+    def enough(self, done, trials):
+        """Also when the time that there is has passed; a fifth is done in any case."""
+        late = self.args.seconds is not None and time.monotonic() - self.begun > self.args.seconds
+        return done >= trials or (late and 5 * done >= trials)
+
     def need_plugin(self):
         if self.plugin is None:
             self.skip("this row needs --plugin")
@@ -133,10 +166,11 @@ class Trials:
         lines = [line for line in text.splitlines() if line.startswith("digest ")]
         return lines[-1].split()[1] if lines else None
 
-    def reference(self, config):
+    def reference(self, config, ranks=1):
+        """Digest and seconds of an undisturbed run."""
         out = self.dir / "reference"
         begin = time.monotonic()
-        code, stdout, stderr = self.run(config, out)
+        code, stdout, stderr = self.run(config, out, ranks)
         if code != 0:
             raise Failure(f"the undisturbed run failed with {code}:\n{stderr}")
         shutil.rmtree(out)
@@ -145,6 +179,10 @@ class Trials:
     def expect(self, condition, text):
         if not condition:
             raise Failure(text)
+
+    def say(self, text):
+        """A line for whoever waits, and for the log of a row that is stopped."""
+        print(f"{self.args.row}: {text} after {time.monotonic() - self.begun:.0f} s", flush=True)
 
     def count(self, name, by=1):
         self.counts[name] = self.counts.get(name, 0) + by
