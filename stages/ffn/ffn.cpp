@@ -74,7 +74,7 @@ class Windows final : public Stage {
     if (model_.layers.empty()) return c;
     check_windows(setup.domain);
     const double executable =
-        network::executable_bytes(model_, output_.tensor, settings_.flooding.field_of_view) +
+        network::executable_bytes(model_, output_.tensor, settings_.flooding.field_of_view, backend_) +
         4.0 * (model_.input_channels + 2) * static_cast<double>(settings_.flooding.field_of_view.voxels());
     c.scratch_bytes_per_voxel =
         4.0 * image.channels +

@@ -25,6 +25,7 @@ class Executable {
 /// How the computation is done: part of what results depend on.
 struct BackendSettings {
   int threads = 1;
+  bool winograd = true;  ///< convolutions of 3x3x3 in a sixth of the multiplications (winograd.hpp)
 };
 
 /// Builds it for tensor `output`. Throws Error{resource} if memory is missing, Error{config} if petavox was
@@ -32,8 +33,9 @@ struct BackendSettings {
 std::unique_ptr<Executable> compile(const Model& model, int output, Extent window,
                                     const BackendSettings& settings);
 
-/// Bytes that an Executable holds: activations, weights in the kernels' layout, and its working memory.
-double executable_bytes(const Model& model, int output, Extent window);
+/// Bytes that an Executable holds, at most: activations, weights in the kernels' layout, and its working
+/// memory.
+double executable_bytes(const Model& model, int output, Extent window, const BackendSettings& settings);
 
 /// "oneDNN 2.6.3, AVX2": library, version and the instruction set in use; "none" without a backend.
 std::string backend_identity();

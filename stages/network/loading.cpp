@@ -27,6 +27,11 @@ BackendSettings ask_backend(Params& params) {
     params.problem("isa", fmt::format("'{}' cannot be chosen (this machine lacks it, or another network "
                                       "stage has chosen before); use auto, or the same for all",
                                       isa));
+  settings.winograd =
+      params.choice(
+          "convolution", "winograd", {"winograd", "direct"},
+          "winograd: 3x3x3 in a sixth of the multiplications; direct: by the definition, rounded less") ==
+      "winograd";
   const std::string backend = backend_identity();
   if (params.text("backend", backend, "what must compute it: set it to refuse any other") != backend)
     params.problem("backend",

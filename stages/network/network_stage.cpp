@@ -155,7 +155,7 @@ Contract NetworkStage::contract(const Setup& setup) const {
   const int computed_channels = model_.input_channels + model_.channels_of(output_.tensor);
   const double buffers = flips_ ? 2.0 : 1.0;
   const double bytes =
-      network::executable_bytes(model_, output_.tensor, window_) +
+      network::executable_bytes(model_, output_.tensor, window_, backend_) +
       (4.0 * buffers * computed_channels + (skip_zeros_ ? 1.0 : 0.0)) * static_cast<double>(window_.voxels());
   c.scratch_bytes_per_voxel = network::per_voxel_read(bytes, core_, margin_, setup.domain);
   return c;

@@ -10,7 +10,7 @@ std::unique_ptr<Executable> compile(const Model&, int, Extent, const BackendSett
       "this petavox was built without oneDNN (networks cannot be computed); install libdnnl-dev and build "
       "with -DPETAVOX_WITH_ONEDNN=ON"};
 }
-double executable_bytes(const Model&, int, Extent) { return 0; }
+double executable_bytes(const Model&, int, Extent, const BackendSettings&) { return 0; }
 std::string backend_identity() { return "none"; }
 bool limit_isa(const std::string&) { return true; }
 

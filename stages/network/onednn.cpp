@@ -10,11 +10,13 @@
 
 #include "stages/network/backend.hpp"
 #include "stages/network/schedule.hpp"
+#include "stages/network/winograd.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include <dnnl.hpp>
@@ -74,36 +76,56 @@ void upsample(const float* low, float* out, const std::array<Index, 5>& shape, E
       }
 }
 
+/// Those of the library: what `isa` allows holds for all kernels.
+std::optional<Instructions> winograd_instructions() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  const Instructions wanted = isa == dnnl::cpu_isa::avx512_core ? Instructions::avx512 : Instructions::avx2;
+  const bool allowed =
+      wanted == Instructions::avx512 || isa == dnnl::cpu_isa::avx2 || isa == dnnl::cpu_isa::avx2_vnni;
+  return allowed && winograd_available(wanted) ? std::optional{wanted} : std::nullopt;
+}
+
+/// The image is not in groups of channels.
+bool by_winograd(const Layer& layer, int source) {
+  return layer.op == Op::conv && layer.kernel == Extent{3, 3, 3} && source != 0;
+}
+
 class OneDnn final : public Executable {
  public:
   OneDnn(const Model& model, int output, Extent window, const BackendSettings& settings)
-      : window_{window}, threads_{settings.threads}, schedule_{make_schedule(model, output, window)} {
-    const ThreadLimit limit{threads_};
+      : window_{window}, settings_{settings}, schedule_{make_schedule(model, output, window)} {
+    const ThreadLimit limit{settings_.threads};
     blocked_ = preferred_layout();
     for (const std::size_t bytes : schedule_.buffer_bytes)
       buffers_.emplace_back(memory::desc{{static_cast<Index>(bytes)}, memory::data_type::u8, Tag::a},
                             engine_);
     image_ = memory{{dims_of(model, 0, window, false), f32, Tag::ncdhw}, engine_, nullptr};
     for (const Step& step : schedule_.steps) add(model, step);
+    scratch_.resize(scratch_floats_ * static_cast<std::size_t>(settings.threads) +
+                    cache_line / sizeof(float));
     result_ = tensor(model, output);
     result_channels_ = model.channels_of(output);
   }
 
   void run(std::span<const float> image, std::span<float> result) override {
-    const ThreadLimit limit{threads_};
+    const ThreadLimit limit{settings_.threads};
     const auto voxels = static_cast<std::size_t>(window_.voxels());
     PETAVOX_ASSERT(image.size_bytes() == image_.get_desc().get_size() &&
                    result.size() == static_cast<std::size_t>(result_channels_) * voxels);
     image_.set_data_handle(const_cast<float*>(image.data()));
     for (Work& work : work_) work.call ? work.call() : work.primitive.execute(stream_, work.arguments);
     stream_.wait();
-    // Only the real channels leave, each by itself.
+    // Only the real channels leave, each by itself; a stretch at a time, which stays in the cache.
     const auto* grouped = static_cast<const float*>(result_.get_data_handle());
     const auto group = static_cast<std::size_t>(group_size());
-    for (std::size_t c = 0; c < static_cast<std::size_t>(result_channels_); ++c) {
-      const float* from = grouped + c / group * group * voxels + c % group;
-      float* to = result.data() + c * voxels;
-      for (std::size_t v = 0; v < voxels; ++v) to[v] = from[v * group];
+    constexpr std::size_t stretch = 256;
+    for (std::size_t begin = 0; begin < voxels; begin += stretch) {
+      const std::size_t end = std::min(voxels, begin + stretch);
+      for (std::size_t c = 0; c < static_cast<std::size_t>(result_channels_); ++c) {
+        const float* from = grouped + c / group * group * voxels + c % group;
+        float* to = result.data() + c * voxels;
+        for (std::size_t v = begin; v < end; ++v) to[v] = from[v * group];
+      }
     }
   }
 
@@ -171,10 +193,30 @@ class OneDnn final : public Executable {
     }
   }
 
+  /// The weights of a layer, out x in x taps, filled up with zeros: channels that the model does not have
+  /// neither give nor take.
+  static std::vector<float> filled_weights(const Layer& layer, int real_in, memory::dim out, memory::dim in) {
+    const auto taps = static_cast<std::size_t>(layer.kernel.voxels());
+    const std::size_t from = static_cast<std::size_t>(real_in) * taps,
+                      to = static_cast<std::size_t>(in) * taps;
+    std::vector<float> weights(static_cast<std::size_t>(out) * to);
+    for (std::size_t o = 0; o < static_cast<std::size_t>(layer.channels); ++o)
+      std::copy_n(layer.weights.begin() + static_cast<std::ptrdiff_t>(o * from), from,
+                  weights.begin() + static_cast<std::ptrdiff_t>(o * to));
+    return weights;
+  }
+
   void add_conv(const Model& model, const Step& step, const Layer& layer) {
     const int source = step.in.front();
     const memory in = tensor(model, source), out = tensor(model, step.out);
     const auto out_channels = out.get_desc().dims()[1], in_channels = in.get_desc().dims()[1];
+    std::vector<float> weights = filled_weights(layer, model.channels_of(source), out_channels, in_channels);
+    std::vector<float> bias(static_cast<std::size_t>(out_channels));
+    std::copy(layer.bias.begin(), layer.bias.end(), bias.begin());
+    const auto instructions = winograd_instructions();
+    if (settings_.winograd && instructions && by_winograd(layer, source))
+      return add_winograd(*instructions, step, in, out, weights, bias);
+
     const Extent k = layer.kernel;
     const memory::dims weight_dims{out_channels, in_channels, k.z, k.y, k.x}, half{k.z / 2, k.y / 2, k.x / 2};
     dnnl::post_ops after;
@@ -192,24 +234,29 @@ class OneDnn final : public Executable {
                                                half,
                                                half};
     const dnnl::convolution_forward::primitive_desc chosen{desc, attributes, engine_};
-    // Filled up with zeros: channels that the model does not have neither give nor take.
-    const auto real_in = static_cast<std::size_t>(model.channels_of(source));
-    const auto taps = static_cast<std::size_t>(k.voxels());
-    std::vector<float> weights(static_cast<std::size_t>(out_channels * in_channels) * taps);
-    for (std::size_t o = 0; o < static_cast<std::size_t>(layer.channels); ++o)
-      std::copy_n(
-          layer.weights.begin() + static_cast<std::ptrdiff_t>(o * real_in * taps), real_in * taps,
-          weights.begin() + static_cast<std::ptrdiff_t>(o * static_cast<std::size_t>(in_channels) * taps));
     memory plain{{weight_dims, f32, Tag::oidhw}, engine_, weights.data()};
-    memory packed{chosen.weights_desc(), engine_}, bias{chosen.bias_desc(), engine_};
+    memory packed{chosen.weights_desc(), engine_}, packed_bias{chosen.bias_desc(), engine_};
     dnnl::reorder(plain, packed).execute(stream_, plain, packed);
     stream_.wait();
-    auto* values = static_cast<float*>(bias.get_data_handle());
-    std::fill_n(values, out_channels, 0.0F);
-    std::copy(layer.bias.begin(), layer.bias.end(), values);
+    std::copy(bias.begin(), bias.end(), static_cast<float*>(packed_bias.get_data_handle()));
     push(dnnl::convolution_forward{chosen},
-         {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, out}},
+         {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, packed_bias}, {DNNL_ARG_DST, out}},
          chosen.impl_info_str());
+  }
+
+  void add_winograd(Instructions instructions, const Step& step, const memory& in, const memory& out,
+                    std::span<const float> weights, std::span<const float> bias) {
+    const auto from = in.get_desc().dims(), to = out.get_desc().dims();
+    const auto conv =
+        std::make_shared<const WinogradConv>(instructions, static_cast<int>(from[1]), static_cast<int>(to[1]),
+                                             static_cast<int>(group_size()), weights, bias);
+    scratch_floats_ = std::max(scratch_floats_, conv->scratch_floats());
+    own("winograd", [this, conv, in, out, shape = Extent{to[2], to[3], to[4]}, add = step.residual >= 0,
+                     relu = step.relu] {
+      conv->run(shape, static_cast<const float*>(in.get_data_handle()),
+                static_cast<float*>(out.get_data_handle()), add, relu, settings_.threads,
+                aligned_to_line(scratch_.data()));
+    });
   }
 
   void add_pool(const Model& model, const Step& step, const Layer& layer) {
@@ -280,7 +327,7 @@ class OneDnn final : public Executable {
   }
 
   Extent window_;
-  int threads_;
+  BackendSettings settings_;
   Schedule schedule_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
@@ -288,6 +335,8 @@ class OneDnn final : public Executable {
   std::vector<memory> buffers_;
   memory image_, result_;
   int result_channels_ = 0;
+  std::size_t scratch_floats_ = 0;  // of a thread
+  std::vector<float> scratch_;
   std::vector<Work> work_;
 };
 
@@ -331,12 +380,18 @@ std::unique_ptr<Executable> compile(const Model& model, int output, Extent windo
   }
 }
 
-double executable_bytes(const Model& model, int output, Extent window) {
-  double weights = 0;
-  for (const Layer& layer : model.layers) weights += 4.0 * static_cast<double>(layer.weights.size());
+double executable_bytes(const Model& model, int output, Extent window, const BackendSettings& settings) {
+  double weights = 0, scratch = 0;
+  for (const Layer& layer : model.layers) {
+    weights += 8.0 * static_cast<double>(layer.weights.size());  // of the model, and in the library's layout
+    if (!settings.winograd || layer.op != Op::conv || !by_winograd(layer, layer.inputs.front())) continue;
+    const int in = padded_channels(model.channels_of(layer.inputs.front()));
+    weights += WinogradConv::weight_bytes(in, padded_channels(layer.channels));
+    scratch = std::max(scratch, settings.threads * WinogradConv::scratch_bytes(in));
+  }
   // Kernels and their scratchpads take a few MiB, whatever the window.
   constexpr double kernels = 16.0 * 1024 * 1024;
-  return static_cast<double>(make_schedule(model, output, window).bytes()) + 2 * weights + kernels;
+  return static_cast<double>(make_schedule(model, output, window).bytes()) + weights + scratch + kernels;
 }
 
 std::string backend_identity() {

@@ -165,7 +165,8 @@ inline ModelBuilder small_unet(std::uint32_t seed = 1) {
 inline ModelBuilder flood_model(int steps, Extent field_of_view, Extent deltas) {
   const Extent k3{3, 3, 3}, k1{1, 1, 1};
   // Channels: x, max(0, x - 1), darkness and brightness; the difference of the first two is at most 1.
-  constexpr float dark = 1000;
+  // A wall, at -1.2, must outweigh the seven voxels; much more would drown them in rounding.
+  constexpr float dark = 16;
   ModelBuilder b{2};
   b.conv("s0", "image", 2, k1, true, {0, 1, 0, 1, -dark, 0, 1, 0}, {0, -1, 0, 0});
   for (int i = 1; i <= steps; ++i) {
