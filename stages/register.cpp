@@ -10,6 +10,7 @@
 #include "stages/distance/distance.hpp"
 #include "stages/downsample/downsample.hpp"
 #include "stages/ffn/ffn.hpp"
+#include "stages/ffn/resegment_stage.hpp"
 #include "stages/long_range/long_range.hpp"
 #include "stages/mutex_watershed/mutex_watershed.hpp"
 #include "stages/network/network_stage.hpp"
@@ -56,6 +57,7 @@ void register_stages(StageRegistry& registry) {
   registry.add(watershed_stage());
   registry.add(mutex_watershed_stage());
   registry.add(ffn_stage());
+  registry.add(resegment_stage());
   registry.add(components_stage());
   registry.add(stitch_stage());
   registry.add(size_filter_stage());

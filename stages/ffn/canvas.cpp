@@ -51,6 +51,17 @@ class Canvas {
     return work_;
   }
 
+  std::vector<Fate> alone(Coord seed) {
+    fates_.assign(logits_.size(), Fate::never);
+    if (!may_be_centre(seed)) return std::move(fates_);
+    touched_ = {};
+    grow(seed);
+    if (logits_[at(seed)] < move_threshold_) fates_.assign(logits_.size(), Fate::never);
+    for (std::size_t i = 0; i < fates_.size(); ++i)
+      if (fates_[i] == Fate::held && !(logits_[i] >= segment_threshold_)) fates_[i] = Fate::let_go;
+    return std::move(fates_);
+  }
+
  private:
   std::size_t at(Coord p) const { return static_cast<std::size_t>(box_.raster(p)); }
 
@@ -111,6 +122,9 @@ class Canvas {
     const float* from = change_.data();
     for_rows(field, [&](std::size_t first, Index width) {
       std::copy_n(from, width, logits_.begin() + static_cast<std::ptrdiff_t>(first));
+      if (!fates_.empty())
+        for (std::size_t i = 0; i < static_cast<std::size_t>(width); ++i)
+          if (from[i] >= segment_threshold_) fates_[first + i] = Fate::held;
       from += width;
     });
     for (int axis = 0; axis < 3; ++axis) {
@@ -157,7 +171,8 @@ class Canvas {
   std::optional<View<const std::uint8_t>> mask_;
   std::size_t channels_;
   std::vector<float> input_, change_, known_;
-  Box touched_{};  ///< where logits_ may differ from unknown
+  std::vector<Fate> fates_;  ///< of the object that grows alone
+  Box touched_{};            ///< where logits_ may differ from unknown
   float pad_ = logit(settings_.flooding.pad), move_threshold_ = logit(settings_.flooding.move_threshold),
         segment_threshold_ = logit(settings_.flooding.segment_threshold);
   Work work_{};
@@ -169,6 +184,13 @@ Work segment(std::span<const float> image, const std::optional<Array>& mask, std
              const Settings& settings, Network network, Array& ids) {
   PETAVOX_ASSERT(image.size() % static_cast<std::size_t>(ids.box().voxels()) == 0);
   return Canvas{image, mask, settings, network, ids}.run(seeds);
+}
+
+std::vector<Fate> grow_alone(std::span<const float> image, const std::optional<Array>& mask, const Box& box,
+                             Coord seed, const Settings& settings, Network network) {
+  PETAVOX_ASSERT(image.size() % static_cast<std::size_t>(box.voxels()) == 0);
+  Array free{DType::u32, box};
+  return Canvas{image, mask, settings, network, free}.alone(seed);
 }
 
 }  // namespace petavox::ffn

@@ -41,6 +41,15 @@ struct Work {
 Work segment(std::span<const float> image, const std::optional<Array>& mask, std::span<const Coord> seeds,
              const Settings& settings, Network network, Array& ids);
 
+/// What has become of a voxel while one object grew.
+enum class Fate : std::uint8_t { never, let_go, held };
+
+/// One object that grows alone from `seed`, which is at least half a field of view inside `box`; nothing else
+/// is in its way. Fates over `box` in raster order: `held` at the end, or `let_go` again after a move that
+/// had held it, both by segment_threshold. All `never` if the object lets go of its seed.
+std::vector<Fate> grow_alone(std::span<const float> image, const std::optional<Array>& mask, const Box& box,
+                             Coord seed, const Settings& settings, Network network);
+
 /// What segment() holds beyond its arguments, in bytes per voxel.
 inline constexpr double segment_bytes_per_voxel = 4;
 

@@ -190,20 +190,22 @@ std::vector<Edge> Builder::edges() const {
   return edges;
 }
 
-std::vector<Node> Builder::nodes() const {
-  const View<const std::uint32_t> ids = labels_.ids.view<std::uint32_t>();
-  std::vector<FaceMask> faces(labels_.names.size() + 1);
+std::vector<Node> Builder::nodes() const { return nodes_of(labels_, core_, voxels_); }
+
+std::vector<Node> nodes_of(const LabelArray& labels, const Box& core, std::span<const std::uint64_t> voxels) {
+  const View<const std::uint32_t> ids = labels.ids.view<std::uint32_t>();
+  std::vector<FaceMask> faces(labels.names.size() + 1);
   for (int axis = 0; axis < 3; ++axis)
     for (const bool high : {false, true}) {
       const FaceMask bit = face_bit(axis, high);
-      face_layer(core_, axis, high).for_each([&](Coord p) {
+      face_layer(core, axis, high).for_each([&](Coord p) {
         FaceMask& mask = faces[ids[p]];
         mask = static_cast<FaceMask>(mask | bit);
       });
     }
   std::vector<Node> nodes;
-  for (std::uint32_t id = 1; id < voxels_.size(); ++id)
-    if (voxels_[id] > 0) nodes.push_back({labels_.name(id), voxels_[id], faces[id]});
+  for (std::uint32_t id = 1; id < voxels.size(); ++id)
+    if (voxels[id] > 0) nodes.push_back({labels.name(id), voxels[id], faces[id]});
   std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) { return a.name < b.name; });
   return nodes;
 }

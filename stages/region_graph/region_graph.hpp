@@ -11,6 +11,7 @@
 
 #include "stages/region_graph/contact_table.hpp"
 
+#include <span>
 #include <vector>
 
 namespace petavox::region_graph {
@@ -36,6 +37,8 @@ struct Node {
   friend bool operator==(const Node&, const Node&) = default;
 };
 std::vector<Column> node_columns();
+/// Those with a voxel in the core, sorted by name; `voxels`: of each local id, in the core.
+std::vector<Node> nodes_of(const LabelArray& labels, const Box& core, std::span<const std::uint64_t> voxels);
 
 /// Builds the graph of one block, slab by slab.
 /// Memory besides the labels: 22 to 40 bytes for each pair of adjacent supervoxels, 12 for each supervoxel;

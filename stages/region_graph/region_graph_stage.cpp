@@ -4,6 +4,18 @@
 
 namespace petavox {
 
+std::vector<OutPort> region_graph_tables() {
+  OutPort edges;
+  edges.name = "region_graph";
+  edges.kind = PortKind::table;
+  edges.columns = region_graph::edge_columns();
+  OutPort nodes;
+  nodes.name = "region_nodes";
+  nodes.kind = PortKind::table;
+  nodes.columns = region_graph::node_columns();
+  return {edges, nodes};
+}
+
 Contract RegionGraphStage::contract(const Setup&) const {
   InPort supervoxels;
   supervoxels.name = "supervoxels";
@@ -13,17 +25,9 @@ Contract RegionGraphStage::contract(const Setup&) const {
   affinities.name = "affinities";
   affinities.accepts = {DType::u8, DType::u16};
   affinities.channels = 3;
-  OutPort edges;
-  edges.name = "region_graph";
-  edges.kind = PortKind::table;
-  edges.columns = region_graph::edge_columns();
-  OutPort nodes;
-  nodes.name = "region_nodes";
-  nodes.kind = PortKind::table;
-  nodes.columns = region_graph::node_columns();
   Contract contract;
   contract.reads = {supervoxels, affinities};
-  contract.writes = {edges, nodes};
+  contract.writes = region_graph_tables();
   // An edge takes 40 bytes in the table and 40 while it is summed and sorted; fragments meet at about one
   // edge for every 15 voxels (measured on real and synthetic affinities).
   contract.scratch_bytes_per_voxel = 6;

@@ -6,6 +6,9 @@
 
 namespace petavox {
 
+/// The two tables, for stages that make a region graph in another way.
+std::vector<OutPort> region_graph_tables();
+
 class RegionGraphStage final : public Stage {
  public:
   static constexpr std::string_view name = "region_graph";

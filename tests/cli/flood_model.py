@@ -28,13 +28,13 @@ def conv(name, source, weights, bias, relu):
 # Channels: x, max(0, x - 1), darkness, brightness.
 first = numpy.zeros((4, 2, 1, 1, 1))
 first[[0, 1], 1] = 1
-first[2, 0], first[3, 0] = -1000, 1
+first[2, 0], first[3, 0] = -16, 1
 conv("s0", "image", first, [0, -1, 0, 0], True)
 for i in range(STEPS):
     weights = numpy.zeros((4, 4, 3, 3, 3))
     for tap in [(1, 1, 1), (0, 1, 1), (2, 1, 1), (1, 0, 1), (1, 2, 1), (1, 1, 0), (1, 1, 2)]:
         weights[(slice(0, 2), 0) + tap], weights[(slice(0, 2), 1) + tap] = 1, -1
-    weights[0:2, 2, 1, 1, 1] = -1000
+    weights[0:2, 2, 1, 1, 1] = -16
     weights[2, 2, 1, 1, 1] = weights[3, 3, 1, 1, 1] = 1
     conv(f"s{i + 1}", f"s{i}", weights, [0, -1, 0, 0], True)
 conv("change", f"s{STEPS}", numpy.reshape([12.0, -12, 0, 1], (1, 4, 1, 1, 1)), [-4], False)
