@@ -12,18 +12,9 @@
 namespace petavox {
 namespace {
 
-constexpr const char* base = "stitched";
-
-InPort base_labels(Extent halo) {
-  InPort labels;
-  labels.name = "supervoxels";
-  labels.volume = base;
-  labels.kind = PortKind::labels;
-  labels.reads.halo = Halo::symmetric(halo);
-  return labels;
-}
-
-/// First step: the decisions of the pairs that come nearest to each other in a subvolume, as a region graph.
+/// First step: the decisions of the pairs that come nearest to each other in a subvolume, as a region graph,
+/// and the part of each segment in it, because tables and the labels that are renamed by them belong to one
+/// lattice.
 class Decide final : public Stage {
  public:
   Decide(Params& params, Extent subvolume) : subvolume_{subvolume}, flooder_{params} {
@@ -59,8 +50,17 @@ class Decide final : public Stage {
     image.reads.halo = Halo::symmetric(rule_.radius);
     Extent halo = rule_.radius;
     for (int axis = 0; axis < 3; ++axis) halo[axis] = std::max(halo[axis], reach_);
-    c.reads = {base_labels(halo), image};
+    InPort labels;
+    labels.name = "supervoxels";
+    labels.volume = "stitched";
+    labels.kind = PortKind::labels;
+    labels.reads.halo = Halo::symmetric(halo);
+    c.reads = {labels, image};
     c.writes = region_graph_tables();
+    OutPort parts;
+    parts.name = "parts";
+    parts.kind = PortKind::labels;
+    c.writes.push_back(parts);
     c.subvolume = subvolume_;
     // Of a place: image, logits, ids, two objects, and the seeds of a segment.
     const double place =
@@ -82,11 +82,7 @@ class Decide final : public Stage {
       });
     std::ranges::sort(edges, {}, [](const region_graph::Edge& e) { return std::pair{e.u, e.v}; });
     outputs.table("region_graph").append(std::span<const region_graph::Edge>{edges});
-    std::vector<std::uint64_t> voxels(labels.names.size() + 1);
-    const auto ids = labels.ids.view<std::uint32_t>();
-    inputs.core().for_each([&](Coord p) { ++voxels[ids[p]]; });
-    const std::vector<region_graph::Node> nodes = region_graph::nodes_of(labels, inputs.core(), voxels);
-    outputs.table("region_nodes").append(std::span<const region_graph::Node>{nodes});
+    write_parts(labels, inputs.core(), outputs);
   }
 
  private:
@@ -98,6 +94,25 @@ class Decide final : public Stage {
             "radius", fmt::format("{} leaves a field of view of {} no room to move (an object could not "
                                   "grow); use at least half of it and deltas",
                                   to_string(rule_.radius), to_string(field)));
+  }
+
+  static void write_parts(const LabelArray& labels, const Box& core, BlockOutputs& outputs) {
+    LabelArray& parts = outputs.labels("parts");
+    std::vector<std::uint64_t> voxels(labels.names.size() + 1);
+    std::vector<std::uint32_t> number(labels.names.size() + 1, 0);
+    const auto from = labels.ids.view<std::uint32_t>();
+    const auto to = parts.ids.view<std::uint32_t>();
+    core.for_each([&](Coord p) {
+      const std::uint32_t id = from[p];
+      ++voxels[id];
+      if (id != 0 && number[id] == 0) {
+        parts.names.push_back(labels.name(id));
+        number[id] = static_cast<std::uint32_t>(parts.names.size());
+      }
+      to[p] = number[id];
+    });
+    const std::vector<region_graph::Node> nodes = region_graph::nodes_of(labels, core, voxels);
+    outputs.table("region_nodes").append(std::span<const region_graph::Node>{nodes});
   }
 
   void decide(const BlockInputs& inputs, const BlockContext& context, const LabelArray& labels,
@@ -130,18 +145,13 @@ class JoinByVotes : public Agglomerate {
   static constexpr std::string_view summary =
       "joins segments that a flood-filling network finds to be one object";
 
-  JoinByVotes(const agglomerate::MergeRule& rule, Extent subvolume)
-      : Agglomerate{rule, false}, subvolume_{subvolume} {}
+  explicit JoinByVotes(const agglomerate::MergeRule& rule) : Agglomerate{rule, false} {}
 
   Contract contract(const Setup& setup) const {
     Contract c = Agglomerate::contract(setup);
-    c.reads.front() = base_labels({0, 0, 0});
-    c.subvolume = subvolume_;
+    c.reads.front().name = "parts";
     return c;
   }
-
- private:
-  Extent subvolume_;
 };
 
 }  // namespace
@@ -157,7 +167,7 @@ StageType resegment_stage() {
             "agreement", 0.5, {0, 1}, "share of the places of two segments that must say that they are one"));
         StageProgram program;
         program.steps.emplace_back(std::make_unique<Decide>(params, subvolume));
-        program.steps.emplace_back(std::make_unique<TreeReductionOf<JoinByVotes>>(rule, subvolume));
+        program.steps.emplace_back(std::make_unique<TreeReductionOf<JoinByVotes>>(rule));
         program.exports = {"segments"};
         return program;
       }};

@@ -31,6 +31,34 @@ run four --serial --set stages.ffn.consensus=true
 expect 0 "$PETAVOX" score --labels one:stitched --truth em/phantom.h5:/labels
 cat out
 
+# Agglomeration by resegmentation, behind it: fewer splits than without, the same answer for every cutting.
+cat >>ffn.yaml <<'YAML'
+  resegment:
+    model_path: flood.pvm
+    subvolume: [24, 24, 32]
+    radius: 8
+    analysis_radius: 6
+    exclusion_radius: 3
+    disco_seed_threshold: 1
+YAML
+# Subvolumes are not stitched, so that there is something to join.
+cut=(--set stages.ffn.iou_threshold=1 --set output.keep=all)
+run five --serial "${cut[@]}"
+joined=$(digest)
+run six --set blocks.shape=[13,16,20] --loopback 3 "${cut[@]}"
+same "$(digest)" "$joined" "resegmentation, other blocks and ranks"
+expect 0 $MPIRUN -n 2 "$PETAVOX" run ffn.yaml --out seven --set blocks.shape=[40,11,64] "${cut[@]}"
+same "$(digest)" "$joined" "resegmentation, ranks of MPI"
+count() {
+  expect 0 "$PETAVOX" score --labels "$1" --truth em/phantom.h5:/labels --json
+  "$PYTHON" -c 'import json; print(json.load(open("out"))["voi_split"])'
+}
+before=$(count five:stitched)
+after=$(count five:segments)
+"$PYTHON" -c "import sys; sys.exit(not $after < $before)" || fail "nothing was joined: split $after bits, $before before"
+expect 2 "$PETAVOX" plan ffn.yaml --out bad --set stages.resegment.radius=4
+says err "no room to move"
+
 # The lattice and the model are part of what a result is; what is wrong is said before any work.
 expect 2 "$PETAVOX" run ffn.yaml --out bad --set stages.ffn.overlap=3
 says err "use at least 4"
