@@ -29,6 +29,7 @@ StageType align_stage() {
             }
             steps.emplace_back(align::turn_step(settings));
             steps.emplace_back(align::course_step(settings));
+            steps.emplace_back(align::unfold_step(settings));
             steps.emplace_back(align::render_step(settings));
             steps.emplace_back(align::quality_step(settings));
             steps.emplace_back(std::make_unique<TreeReductionOf<align::AlignmentSummary>>());

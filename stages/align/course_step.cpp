@@ -51,7 +51,7 @@ class CourseStep final : public Stage {
     InPort turns = image_port("turns", 1, DTypeSet{DType::i64});
     turns.reads.whole = {false, true, true};
     c.reads = {field, turns, placement_input()};
-    c.writes = {lattice_port(std::string{displacement_port}, DType::i32, 2, {1, 1, 1})};
+    c.writes = {lattice_port(std::string{course_port}, DType::i32, 2, {1, 1, 1})};
     c.subvolume = {setup.domain.shape().z, 32, 32};
     c.scratch_bytes_per_voxel = 48;  // a banded matrix, the series, and the course
     return c;
@@ -74,7 +74,7 @@ class CourseStep final : public Stage {
                        {middle(lattice.begin.y, lattice.end.y), middle(lattice.begin.x, lattice.end.x)},
                        0.25 * static_cast<double>(std::max(shape.y, shape.x) * spacing));
     }
-    keep_course(field, spacing, settings_->course, outputs.image(displacement_port), turns);
+    keep_course(field, spacing, settings_->course, outputs.image(course_port), turns);
   }
 
  private:

@@ -2,28 +2,31 @@
 // The dense flow between placed sections: for each node of a lattice fixed in the domain and each of the
 // previous sections linked to, where the node's surroundings lie there; and its cleaning.
 //
-// Lattice node n of `spacing` s stands for pixel s n + s / 2; the patch of `patch` pixels round it is
-// [s n + s/2 - patch/2, s n + s/2 + patch/2).
+// Lattice node n of spacing s stands for the pixels [s n, s (n + 1)); its patch is these and those of `rings`
+// nodes on each side.
 
 #include "petavox/volume/array.hpp"
 
-#include "stages/align/match.hpp"
+#include "stages/align/block_matching.hpp"
 
 namespace petavox::align {
 
 struct FlowSettings {
   MatchSettings match;
-  int spacing = 32;              ///< pixels between nodes
   std::vector<int> links{1, 2};  ///< sections back, ascending
 };
 
 /// Channels of the flow for each link: int16 dy, dx in 1/64 px; peak, ratio, sharpness in 1/256 (at most
-/// 100); MatchState.
-inline constexpr int flow_channels = 6;
+/// 100); MatchState; share in 1/256.
+inline constexpr int flow_channels = 7;
 inline constexpr double flow_units_per_px = 64, quality_units = 256;
 
 /// Pixels of the placed section that nodes read beyond the pixels that coarsen to them.
 Index flow_halo(const FlowSettings& settings);
+
+/// Bytes that flow_of() needs beside its arrays for a box of `sections` sections of edge x edge nodes, for
+/// each pixel that it reads.
+double flow_scratch_bytes_per_voxel(const FlowSettings& settings, Index sections, Index edge);
 
 /// Fills `out` (int16, flow_channels per link, over a box of nodes) from `placed` (uint8 or uint16; channel 0
 /// the image, channel 1 not 0 where it is valid). `placed` holds what flow_halo says, clipped to its domain:

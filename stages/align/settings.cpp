@@ -25,13 +25,17 @@ Settings::Settings(Params& params) {
     levels = {1};
   }
   auto& m = flow.match;
-  m.patch = static_cast<int>(
-      params.integer("patch", 96, {16, 1024}, "pixels along a side of what is matched, at each level"));
-  m.patch += m.patch % 2;
+  const Index patch =
+      params.integer("patch", 96, {4, 1024},
+                     "pixels along a side of what is matched, at each level; rounded up to an "
+                     "odd number of spacings");
   m.radius = static_cast<int>(params.integer(
       "radius", 16, {4, 512}, "largest displacement that a pass finds, in pixels of its level"));
-  flow.spacing = static_cast<int>(
-      params.integer("spacing", 32, {4, 512}, "pixels between the nodes of the lattice, at each level"));
+  refine = static_cast<int>(params.integer(
+      "refine", refine, {4, 512}, "the same of passes after the first, which have less left to find"));
+  m.spacing = static_cast<int>(
+      params.integer("spacing", 32, {4, 256}, "pixels between the nodes of the lattice, at each level"));
+  m.rings = static_cast<int>(ceil_div(std::max<Index>(0, patch - m.spacing), 2 * m.spacing));
   m.min_valid = params.number("min_valid", m.min_valid, {0.01, 1},
                               "least share of a patch that must hold something in both sections");
   m.min_contrast = params.number("min_contrast", m.min_contrast, {1e-3, 65535},
@@ -55,7 +59,7 @@ Settings::Settings(Params& params) {
   clean.max_deviation = params.number("max_deviation", clean.max_deviation, {0.1, 100},
                                       "pixels by which a match may differ from the median of its neighbours");
   solve.links = flow.links;
-  solve.spacing = flow.spacing;
+  solve.spacing = m.spacing;
   solve.stiffness = params.number("stiffness", solve.stiffness, {1e-6, 100},
                                   "of a section against strain, relative to a perfect match");
   solve.anchor =

@@ -20,7 +20,7 @@ namespace petavox::align {
 
 struct SolveSettings {
   std::vector<int> links{1, 2};
-  double stiffness = 0.001;  ///< of a section against strain, in weights of one perfect match
+  double stiffness = 0.01;   ///< of a section against strain, in weights of one perfect match
   double continuity = 1e-4;  ///< where nothing else speaks, sections follow their neighbours
   double anchor = 1e-4;      ///< to where the section was placed, in weights of one perfect match
   double robust_px = 1.0;    ///< the pull of residuals beyond fades with their length

@@ -3,6 +3,8 @@
 #include "stages/align/reduced_step.hpp"
 #include "stages/align/step_ports.hpp"
 
+#include <algorithm>
+
 namespace petavox::align {
 namespace {
 
@@ -40,21 +42,22 @@ class FlowStep final : public Stage {
   FlowStep(SharedSettings settings, int pass) : settings_{std::move(settings)}, pass_{pass} {}
 
   Contract contract(const Setup&) const override {
-    const FlowSettings& s = settings_->flow;
+    const FlowSettings s = settings_->flow_of(pass_);
     const Index halo = flow_halo(s);
     Contract c;
     InPort placed = image_port(pass_port("placed", pass_), 2, grey_types);
-    placed.reads.factor = {1, s.spacing, s.spacing};
+    placed.reads.factor = {1, s.match.spacing, s.match.spacing};
     placed.reads.halo = {{s.links.back(), halo, halo}, {0, halo, halo}};
     c.reads = {placed};
     c.writes = {lattice_port(pass_port("flow", pass_), DType::i16, flow_channels * settings_->num_links(),
                              placed.reads.factor)};
-    c.subvolume = {16, 16, 16};
-    c.scratch_bytes_per_voxel = 4;  // patches, windows and their spectra: a few MiB
+    const Index tile = std::clamp<Index>(512 / s.match.spacing, 1, 32);  // nodes
+    c.subvolume = {16, tile, tile};
+    c.scratch_bytes_per_voxel = flow_scratch_bytes_per_voxel(s, c.subvolume.z, tile);
     return c;
   }
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
-    flow_of(inputs.image(pass_port("placed", pass_)), settings_->flow,
+    flow_of(inputs.image(pass_port("placed", pass_)), settings_->flow_of(pass_),
             outputs.image(pass_port("flow", pass_)));
   }
 
@@ -176,7 +179,7 @@ class SolveFineStep final : public Stage {
     Array& field = outputs.image(field_port(pass_));
     solve_fine(inputs.image(pass_port("matches", pass_)), inputs.image(pass_port("shift", pass_)),
                settings_->solve, before, field, outputs.image(pass_port("residual", pass_)));
-    compose(before, settings_->flow.spacing, field);
+    compose(before, settings_->flow.match.spacing, field);
   }
 
  private:

@@ -17,7 +17,7 @@ std::string level_port(Index level);
 std::string pass_port(const char* what, int pass);
 /// "field_1" …
 std::string field_port(int pass);
-inline constexpr std::string_view displacement_port = "displacement";
+inline constexpr std::string_view course_port = "on_course", displacement_port = "displacement";
 inline constexpr std::string_view placement_port = "placement";
 
 /// `input` (and `excluded`) -> level_port: the image at a coarser level and where it holds something.
@@ -35,9 +35,11 @@ std::unique_ptr<Stage> solve_fine_step(SharedSettings settings, int pass);
 /// The last field -> "turns": of each section (course.hpp), int64 over (section, 0, 0), 2^-32 radians. A task
 /// is a section.
 std::unique_ptr<Stage> turn_step(SharedSettings settings);
-/// The last field, turns, placement -> "displacement": on the canvas on which tissue keeps its course
+/// The last field, turns, placement -> "on_course": the field on the canvas on which tissue keeps its course
 /// (course.hpp).
 std::unique_ptr<Stage> course_step(SharedSettings settings);
+/// on_course -> "displacement": nowhere folded over (unfold.hpp). A task is a section.
+std::unique_ptr<Stage> unfold_step(SharedSettings settings);
 /// input, placement, displacement -> "aligned".
 std::unique_ptr<Stage> render_step(SharedSettings settings);
 /// aligned, input, the last matches and residual, displacement -> "quality".

@@ -1,5 +1,7 @@
 #include "stages/align/warp.hpp"
 
+#include "stages/align/resample.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -31,22 +33,18 @@ double sin_pi(double x) {
 }
 double sinc(double x) { return x == 0 ? 1.0 : sin_pi(x) / (pi * x); }
 
-template <int taps>
-using Table = std::vector<std::array<float, static_cast<std::size_t>(taps)>>;
+using Table = std::vector<std::array<float, 8>>;
 
 template <int taps>
-Table<taps> make_table() {
-  Table<taps> table(phases + 1);
+Table make_table() {
+  Table table(phases + 1);
   for (int phase = 0; phase <= phases; ++phase) {
     const double t = static_cast<double>(phase) / phases;
     std::array<double, static_cast<std::size_t>(taps)> w{};
     double sum = 0;
     for (int k = 0; k < taps; ++k) {
       const double d = t - (k - (taps / 2 - 1));  // distance to the k-th pixel
-      double v = 0;
-      if constexpr (taps == 2) v = 1 - (d < 0 ? -d : d);
-      if constexpr (taps == 4) v = cubic_weights(t)[static_cast<std::size_t>(k)];
-      if constexpr (taps == 6) v = sinc(d) * sinc(d / 3);
+      const double v = taps == 4 ? cubic_weights(t)[static_cast<std::size_t>(k)] : sinc(d) * sinc(d / 3);
       w[static_cast<std::size_t>(k)] = v;
       sum += v;
     }
@@ -58,8 +56,8 @@ Table<taps> make_table() {
 }
 
 template <int taps>
-const Table<taps>& table_of() {
-  static const Table<taps> table = make_table<taps>();
+const Table& table_of() {
+  static const Table table = make_table<taps>();
   return table;
 }
 
@@ -78,81 +76,90 @@ T saturated(float v) {
   return v >= top ? std::numeric_limits<T>::max() : static_cast<T>(v + 0.5F);
 }
 
-/// The value of one tap. `holes`: a pixel without content counts as the nearest pixel.
-template <bool holes, class T>
-float tap(T value, [[maybe_unused]] T empty, [[maybe_unused]] T nearest) {
-  if constexpr (holes)
-    return static_cast<float>(value == empty ? nearest : value);
-  else
-    return static_cast<float>(value);
-}
+/// A row of samples that are drawn together, and where in the row they go.
+struct Row {
+  std::vector<Sample> samples;
+  std::vector<Index> targets;
+  std::vector<float> sums;
+};
 
-template <class T, int taps, bool holes>
+template <class T, int taps>
 void interpolate(const std::vector<Vec2>& positions, const Box& tile, const Box& domain, const Array& source,
                  const RenderOptions& options, Array& out) {
-  const auto& table = table_of<taps>();
+  constexpr Index width_of_taps = weights_of_taps<taps>;
+  const Table& table = table_of<taps>();
   const auto in = source.view<T>();
   const auto target = out.view<T>();
   const Box& held = source.box();
-  const Index z = held.begin.z, width = tile.shape().x;
+  const Index z = held.begin.z, width = tile.shape().x, stride = in.stride(1);
   const auto outside = static_cast<T>(options.outside);
-  const auto empty = static_cast<T>(options.empty.value_or(0));
-  const Index stride = in.stride(1);
+  const auto empty_value = static_cast<T>(options.empty.value_or(0));
+  const T* const empty = options.empty ? &empty_value : nullptr;
+  // At the edge of the volume its faces repeat: the taps of such a pixel, gathered.
+  std::array<T, static_cast<std::size_t>(taps * width_of_taps + 1)> gathered{};
+  Row row;
   for (Index y = tile.begin.y; y < tile.end.y; ++y) {
-    const Vec2* row = &positions[static_cast<std::size_t>((y - tile.begin.y) * width)];
+    const Vec2* const places = &positions[static_cast<std::size_t>((y - tile.begin.y) * width)];
     for (int c = 0; c < target.channels(); ++c) {
-      T* to = &target.at(c, {tile.begin.z, y, tile.begin.x});
+      T* const to = &target.at(c, {tile.begin.z, y, tile.begin.x});
+      const T* const plane = &in.at(c, {z, held.begin.y, held.begin.x});
+      const auto at = [&](Index py, Index px) { return (py - held.begin.y) * stride + px - held.begin.x; };
+      const auto drawn = [&](float sum) {
+        const T v = saturated<T>(sum);
+        if (empty == nullptr || v != *empty) return v;
+        return static_cast<T>(v == std::numeric_limits<T>::max() ? v - 1 : v + 1);
+      };
+      row.samples.clear();
+      row.targets.clear();
       for (Index x = 0; x < width; ++x) {
-        const Vec2 p = row[x];
+        const Vec2 p = places[x];
         const Index ny = static_cast<Index>(std::floor(p.y + 0.5)),
                     nx = static_cast<Index>(std::floor(p.x + 0.5));
         if (ny < domain.begin.y || ny >= domain.end.y || nx < domain.begin.x || nx >= domain.end.x) {
           to[x] = outside;
           continue;
         }
-        const T nearest = in.at(c, {z, ny, nx});
+        const Index nearest = at(ny, nx);
         if (c >= options.nearest_from) {
-          to[x] = nearest;
+          to[x] = plane[nearest];
           continue;
         }
-        if (holes && nearest == empty) {
+        if (empty != nullptr && plane[nearest] == *empty) {
           to[x] = outside;
           continue;
         }
         const double fy = std::floor(p.y), fx = std::floor(p.x);
-        const auto& wy = table[static_cast<std::size_t>((p.y - fy) * phases + 0.5)];
-        const auto& wx = table[static_cast<std::size_t>((p.x - fx) * phases + 0.5)];
         const Index y0 = static_cast<Index>(fy) - (taps / 2 - 1),
                     x0 = static_cast<Index>(fx) - (taps / 2 - 1);
-        float sum = 0;
-        if (y0 >= held.begin.y && y0 + taps <= held.end.y && x0 >= held.begin.x && x0 + taps <= held.end.x) {
-          const T* from = &in.at(c, {z, y0, x0});
-          for (int b = 0; b < taps; ++b, from += stride) {
-            float line = 0;
-            for (int a = 0; a < taps; ++a)
-              line += wx[static_cast<std::size_t>(a)] * tap<holes>(from[a], empty, nearest);
-            sum += wy[static_cast<std::size_t>(b)] * line;
-          }
-        } else {  // at the edge of the volume: its faces repeat
-          for (int b = 0; b < taps; ++b) {
-            const Index sy = std::clamp(y0 + b, domain.begin.y, domain.end.y - 1);
-            float line = 0;
-            for (int a = 0; a < taps; ++a) {
-              const Index sx = std::clamp(x0 + a, domain.begin.x, domain.end.x - 1);
-              line += wx[static_cast<std::size_t>(a)] * tap<holes>(in.at(c, {z, sy, sx}), empty, nearest);
-            }
-            sum += wy[static_cast<std::size_t>(b)] * line;
-          }
+        Sample sample{at(y0, x0), nearest, table[static_cast<std::size_t>((p.y - fy) * phases + 0.5)].data(),
+                      table[static_cast<std::size_t>((p.x - fx) * phases + 0.5)].data()};
+        if (y0 >= held.begin.y && y0 + taps <= held.end.y && x0 >= held.begin.x &&
+            x0 + width_of_taps <= held.end.x) {
+          row.samples.push_back(sample);
+          row.targets.push_back(x);
+          continue;
         }
-        to[x] = saturated<T>(sum);
-        if (holes && to[x] == empty)
-          to[x] = static_cast<T>(empty == std::numeric_limits<T>::max() ? empty - 1 : empty + 1);
+        for (int b = 0; b < taps; ++b)
+          for (int a = 0; a < taps; ++a)
+            gathered[static_cast<std::size_t>(b * width_of_taps + a)] =
+                plane[at(std::clamp(y0 + b, domain.begin.y, domain.end.y - 1),
+                         std::clamp(x0 + a, domain.begin.x, domain.end.x - 1))];
+        gathered.back() = plane[nearest];
+        sample.first = 0;
+        sample.nearest = static_cast<std::int64_t>(gathered.size()) - 1;
+        float sum = 0;
+        resample(gathered.data(), width_of_taps, taps, &sample, 1, empty, &sum);
+        to[x] = drawn(sum);
       }
+      row.sums.resize(row.samples.size());
+      resample(plane, stride, taps, row.samples.data(), static_cast<std::int64_t>(row.samples.size()), empty,
+               row.sums.data());
+      for (std::size_t i = 0; i < row.sums.size(); ++i) to[row.targets[i]] = drawn(row.sums[i]);
     }
   }
 }
 
-int taps_of(Kernel kernel) { return kernel == Kernel::linear ? 2 : kernel == Kernel::cubic ? 4 : 6; }
+int taps_of(Kernel kernel) { return kernel == Kernel::cubic ? 4 : 6; }
 
 }  // namespace
 
@@ -204,15 +211,10 @@ void render(const Mapping& mapping, const Box& tile, const Box& source_domain,
   const Array source = read(wanted);
   visit_dtype(source.dtype(), [&]<class T>(std::type_identity<T>) {
     if constexpr (std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>) {
-      const auto by = [&]<int count>(std::integral_constant<int, count>) {
-        if (options.empty)
-          interpolate<T, count, true>(positions, tile, source_domain, source, options, out);
-        else
-          interpolate<T, count, false>(positions, tile, source_domain, source, options, out);
-      };
-      if (taps == 2) by(std::integral_constant<int, 2>{});
-      if (taps == 4) by(std::integral_constant<int, 4>{});
-      if (taps == 6) by(std::integral_constant<int, 6>{});
+      if (taps == 4)
+        interpolate<T, 4>(positions, tile, source_domain, source, options, out);
+      else
+        interpolate<T, 6>(positions, tile, source_domain, source, options, out);
     } else {
       throw Error{ErrorCode::contract, std::string{"images of "} + name_of(source.dtype()) +
                                            " cannot be warped (only uint8 and uint16 can); convert them"};

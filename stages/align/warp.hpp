@@ -23,7 +23,6 @@ struct Mapping {
 };
 
 enum class Kernel {
-  linear,   ///< 2 x 2
   cubic,    ///< 4 x 4, Keys
   lanczos,  ///< 6 x 6, Lanczos of radius 3
 };

@@ -1,11 +1,11 @@
 // Speed of the flow between sections, beside the transforms that it cannot do without.
 // One thread; figures are per CPU second.
 //
-//   align_bench [PATCH RADIUS SPACING]     96 16 32 by default
+//   align_bench [RINGS RADIUS SPACING]     1 16 32 by default: patches of 96 pixels
 //
 // Columns: pairs/s of patches matched; Mpixel/s of sections (a pair for each node and link stands for
-// spacing^2 pixels). `floor`: FFTW alone, two forward transforms and one inverse of the window's size for
-// each pair, plans by estimate as in the product. `plain`: sections without invalid pixels; `masked`: with a
+// spacing^2 pixels). `floor`: FFTW alone, two forward transforms and one inverse of the size of patch and
+// displacements for each pair, plans by estimate. `plain`: sections without invalid pixels; `masked`: with a
 // stripe that holds nothing.
 
 #include "petavox/base/hash.hpp"
@@ -35,14 +35,15 @@ Array sections(Index edge, bool striped) {
 }
 
 int run(const align::FlowSettings& s) {
-  const int window = s.match.window();
+  const int window = s.match.patch() + 2 * s.match.radius;
   // Nodes whose windows lie wholly inside.
-  const Index margin = window / s.spacing + 1, edge = (12 + 2 * margin) * s.spacing;
+  const Index spacing = s.match.spacing;
+  const Index margin = s.match.reach() / spacing + 1, edge = (12 + 2 * margin) * spacing;
   const Box nodes{{2, margin, margin}, {6, margin + 12, margin + 12}};
   const auto pairs = static_cast<double>(nodes.voxels()) * static_cast<double>(s.links.size());
-  const double pixels = static_cast<double>(s.spacing) * s.spacing;
-  std::printf("patch %d, radius %d, window %d, spacing %d, links %zu\n", s.match.patch, s.match.radius,
-              window, s.spacing, s.links.size());
+  const double pixels = static_cast<double>(spacing * spacing);
+  std::printf("patch %d, radius %d, window %d, spacing %d, links %zu\n", s.match.patch(), s.match.radius,
+              window, s.match.spacing, s.links.size());
 
   const Fft2D fft{static_cast<std::size_t>(window), static_cast<std::size_t>(window)};
   AlignedFloats reals{fft.num_reals()}, spectrum{fft.num_spectrum()};
@@ -56,7 +57,7 @@ int run(const align::FlowSettings& s) {
   std::printf("%-8s %8.0f pairs/s  %6.2f Mpixel/s\n", "floor", pairs / floor, pairs * pixels / floor / 1e6);
   for (const bool striped : {false, true}) {
     const Array placed = sections(edge, striped);
-    Array flow{DType::i16, nodes, coarsened(placed.box(), {1, s.spacing, s.spacing}),
+    Array flow{DType::i16, nodes, coarsened(placed.box(), {1, spacing, spacing}),
                align::flow_channels * static_cast<int>(s.links.size())};
     const double t = least_cpu_seconds(5, [&] { align::flow_of(placed, s, flow); });
     std::printf("%-8s %8.0f pairs/s  %6.2f Mpixel/s  %5.2f of the floor\n", striped ? "masked" : "plain",
@@ -71,9 +72,9 @@ int run(const align::FlowSettings& s) {
 int main(int argc, char** argv) {
   petavox::align::FlowSettings s;
   if (argc == 4) {
-    s.match.patch = std::atoi(argv[1]);
+    s.match.rings = std::atoi(argv[1]);
     s.match.radius = std::atoi(argv[2]);
-    s.spacing = std::atoi(argv[3]);
+    s.match.spacing = std::atoi(argv[3]);
   }
   return petavox::bench::run(s);
 }

@@ -6,6 +6,7 @@
 #include "stages/align/align.hpp"
 #include "stages/align/placement.hpp"
 
+#include "unit/align/area.hpp"
 #include "unit/align/texture.hpp"
 
 #include <cmath>
@@ -106,6 +107,23 @@ TEST(AlignStage, ABlankSectionDoesNotSpoilTheOthers) {
   const double before = roughness(inputs.at("input").voxels(), blank);
   const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), small), inputs);
   EXPECT_LT(roughness(out.at("aligned").voxels(), blank), 0.3 * before) << "before: " << before;
+}
+
+TEST(AlignStage, NowhereFoldsOverWhereASectionLacksAStrip) {
+  // Every other section has swallowed a strip that is wider than a spacing: on its two sides, matches say
+  // displacements that differ by more than the nodes' distance.
+  Array image{DType::u8, Box::from({0, 0, 0}, {6, 110, 120})};
+  image.box().for_each([&](Coord p) {
+    const auto y = static_cast<double>(p.y), x = static_cast<double>(p.x);
+    image.view<std::uint8_t>()[p] =
+        static_cast<std::uint8_t>(test::texture_at(11, y, p.z % 2 == 1 && p.x >= 60 ? x + 14 : x) + 0.5);
+  });
+  MemoryValues inputs;
+  inputs.emplace("input", MemoryValue::image(std::move(image)));
+  const testing::ParamTexts params{{"levels", "[1, 1]"}, {"patch", "36"},     {"radius", "16"},
+                                   {"spacing", "8"},     {"coarsening", "2"}, {"stiffness", "1e-6"}};
+  const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), params), inputs);
+  for (Index z = 0; z < 6; ++z) EXPECT_GT(test::least_area(out.at("displacement").voxels(), 8, z), 0) << z;
 }
 
 TEST(AlignStage, StacksThatCannotBeAlignedStayAsTheyAre) {
