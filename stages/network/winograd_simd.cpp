@@ -46,25 +46,25 @@ struct Pair {
 };
 constexpr Pair pairs[patch_z] = {{2, 0, false}, {1, 2, true}, {2, 1, false}, {3, 1, false}};
 
+/// Voxels of one plane along x; those outside are zeros, with a stride of 0.
+struct Row {
+  const float* first;
+  std::ptrdiff_t stride;
+};
+
 /// One row at a point of z, along x.
 template <bool sum>
-HWY_INLINE void input_row(const float* a, const float* b, std::ptrdiff_t stride, int begin, int end,
-                          float* to) {
+HWY_INLINE void input_row(Row a, Row b, int begin, int end, float* to) {
   const D tag;
+  const auto at = [&](std::ptrdiff_t x) HWY_ATTR {
+    const V p = hn::LoadU(tag, a.first + x * a.stride), q = hn::LoadU(tag, b.first + x * b.stride);
+    return sum ? hn::Add(p, q) : hn::Sub(p, q);
+  };
   V v[6];
-  if (begin == 0 && end == patch_x) {
-    for (std::ptrdiff_t x = 0; x < patch_x; ++x) {
-      const V p = hn::LoadU(tag, a + x * stride), q = hn::LoadU(tag, b + x * stride);
-      v[x] = sum ? hn::Add(p, q) : hn::Sub(p, q);
-    }
-  } else {
-    for (std::ptrdiff_t x = 0; x < patch_x; ++x) {
-      v[x] = hn::Zero(tag);
-      if (x < begin || x >= end) continue;
-      const V p = hn::LoadU(tag, a + x * stride), q = hn::LoadU(tag, b + x * stride);
-      v[x] = sum ? hn::Add(p, q) : hn::Sub(p, q);
-    }
-  }
+  if (begin == 0 && end == patch_x)
+    for (std::ptrdiff_t x = 0; x < patch_x; ++x) v[x] = at(x);
+  else
+    for (std::ptrdiff_t x = 0; x < patch_x; ++x) v[x] = x < begin || x >= end ? hn::Zero(tag) : at(x);
   input6(v);
   for (std::size_t x = 0; x < patch_x; ++x) hn::Store(v[x], tag, to + x * num_lanes);
 }
@@ -73,37 +73,22 @@ void input(const Patch& patch, int channels, float* to, std::size_t to_stride) {
   const D tag;
   constexpr std::size_t n = num_lanes, plane = patch_y * patch_x;
   HWY_ALIGN float work[points * n];
-  HWY_ALIGN float nothing[patch_x * unit] = {};
+  HWY_ALIGN const float nothing[n] = {};
   for (std::ptrdiff_t c = 0; c < channels; c += static_cast<std::ptrdiff_t>(n), to += n) {
-    for (std::size_t z = 0; z < patch_z; ++z) {
-      const float *const a = patch.planes[pairs[z].a], *const b = patch.planes[pairs[z].b];
+    for (std::size_t z = 0; z < patch_z; ++z)
       for (int y = 0; y < patch_y; ++y) {
+        const bool inside = y >= patch.y_begin && y < patch.y_end;
+        const auto row_of = [&](const float* plane) {
+          return plane == nullptr || !inside ? Row{nothing, 0}
+                                             : Row{plane + y * patch.y_stride + c, patch.x_stride};
+        };
+        const Row a = row_of(patch.planes[pairs[z].a]), b = row_of(patch.planes[pairs[z].b]);
         float* const row = work + (z * plane + static_cast<std::size_t>(y) * patch_x) * n;
-        if (y < patch.y_begin || y >= patch.y_end || (a == nullptr && b == nullptr)) {
-          for (std::size_t x = 0; x < patch_x; ++x) hn::Store(hn::Zero(tag), tag, row + x * n);
-          continue;
-        }
-        const std::ptrdiff_t offset = y * patch.y_stride + c;
-        const float* const from_a = a == nullptr ? nothing : a + offset;
-        const float* const from_b = b == nullptr ? nothing : b + offset;
-        if (a == nullptr || b == nullptr) {
-          // One plane against zeros.
-          const float* const from = a == nullptr ? from_b : from_a;
-          HWY_ALIGN float copy[patch_x * n] = {};
-          for (int x = patch.x_begin; x < patch.x_end; ++x)
-            hn::Store(hn::LoadU(tag, from + x * patch.x_stride), tag, copy + static_cast<std::size_t>(x) * n);
-          const float *const p = a == nullptr ? nothing : copy, *const q = b == nullptr ? nothing : copy;
-          if (pairs[z].sum)
-            input_row<true>(p, q, static_cast<std::ptrdiff_t>(n), 0, patch_x, row);
-          else
-            input_row<false>(p, q, static_cast<std::ptrdiff_t>(n), 0, patch_x, row);
-        } else if (pairs[z].sum) {
-          input_row<true>(from_a, from_b, patch.x_stride, patch.x_begin, patch.x_end, row);
-        } else {
-          input_row<false>(from_a, from_b, patch.x_stride, patch.x_begin, patch.x_end, row);
-        }
+        if (pairs[z].sum)
+          input_row<true>(a, b, patch.x_begin, patch.x_end, row);
+        else
+          input_row<false>(a, b, patch.x_begin, patch.x_end, row);
       }
-    }
     for (std::size_t z = 0; z < patch_z; ++z)
       for (std::size_t x = 0; x < patch_x; ++x) {
         const std::size_t first = z * plane + x;
