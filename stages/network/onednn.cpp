@@ -3,12 +3,13 @@
 //
 // Activations stay in the layout that its convolutions like best, channels in groups of 8 or 16, and all
 // channel counts are filled up to multiples of 16, because odd ones fall back to reference code. Convolution,
-// bias, sum and relu are one primitive. Upsampling and sums are loops of our own: as primitives they are slow
-// or need reorders.
+// bias, sum and relu are one primitive, or kernels of our own (winograd.hpp); upsampling and sums are plain
+// loops (layer_loops.hpp).
 
 #include "petavox/base/check.hpp"
 
 #include "stages/network/backend.hpp"
+#include "stages/network/layer_loops.hpp"
 #include "stages/network/schedule.hpp"
 #include "stages/network/winograd.hpp"
 
@@ -54,28 +55,6 @@ memory::dims dims_of(const Model& model, int tensor, Extent window, bool padded)
           window.x / scale.x};
 }
 
-/// out[c][z][y][x][k] += or = low[c][z / fz][y / fy][x / fx][k], then max(0, .): nearest-neighbour
-/// upsampling. `shape` is that of `out`: groups, z, y, x, group.
-void upsample(const float* low, float* out, const std::array<Index, 5>& shape, Extent factor, bool sum,
-              bool relu) {
-  const auto [groups, nz, ny, nx, group] = shape;
-  const Index lz = nz / factor.z, ly = ny / factor.y, lx = nx / factor.x;
-  for (Index c = 0; c < groups; ++c)
-    for (Index z = 0; z < nz; ++z)
-      for (Index y = 0; y < ny; ++y) {
-        const float* from = low + (((c * lz + z / factor.z) * ly + y / factor.y) * lx) * group;
-        float* to = out + (((c * nz + z) * ny + y) * nx) * group;
-        for (Index x = 0; x < nx; ++x, to += group) {
-          const float* source = from + x / factor.x * group;
-          for (Index k = 0; k < group; ++k) {
-            float value = source[k];
-            if (sum) value += to[k];
-            to[k] = relu && value < 0 ? 0.0F : value;
-          }
-        }
-      }
-}
-
 /// Those of the library: what `isa` allows holds for all kernels.
 std::optional<Instructions> winograd_instructions() {
   const auto isa = dnnl::get_effective_cpu_isa();
@@ -115,18 +94,7 @@ class OneDnn final : public Executable {
     image_.set_data_handle(const_cast<float*>(image.data()));
     for (Work& work : work_) work.call ? work.call() : work.primitive.execute(stream_, work.arguments);
     stream_.wait();
-    // Only the real channels leave, each by itself; a stretch at a time, which stays in the cache.
-    const auto* grouped = static_cast<const float*>(result_.get_data_handle());
-    const auto group = static_cast<std::size_t>(group_size());
-    constexpr std::size_t stretch = 256;
-    for (std::size_t begin = 0; begin < voxels; begin += stretch) {
-      const std::size_t end = std::min(voxels, begin + stretch);
-      for (std::size_t c = 0; c < static_cast<std::size_t>(result_channels_); ++c) {
-        const float* from = grouped + c / group * group * voxels + c % group;
-        float* to = result.data() + c * voxels;
-        for (std::size_t v = begin; v < end; ++v) to[v] = from[v * group];
-      }
-    }
+    ungroup(static_cast<const float*>(result_.get_data_handle()), group_size(), voxels, result);
   }
 
   std::vector<std::string> kernels() const override {
@@ -293,10 +261,7 @@ class OneDnn final : public Executable {
       const auto* x = static_cast<const float*>(a.get_data_handle());
       const auto* y = static_cast<const float*>(b.get_data_handle());
       auto* to = static_cast<float*>(out.get_data_handle());
-      for (std::size_t i = 0; i < count; ++i) {
-        const float value = x[i] + y[i];
-        to[i] = relu && value < 0 ? 0.0F : value;
-      }
+      network::add(x, y, count, relu, to);
     });
   }
 
