@@ -1,24 +1,24 @@
 #include "stages/agglomerate/graph_reduction.hpp"
 
+#include "stages/region_graph/region_graph_stage.hpp"
+
 namespace petavox::agglomerate {
 
 Contract graph_contract(const std::string& renamed) {
   InPort supervoxels;
   supervoxels.name = "supervoxels";
   supervoxels.kind = PortKind::labels;
-  InPort edges;
-  edges.name = "region_graph";
-  edges.kind = PortKind::table;
-  edges.columns = region_graph::edge_columns();
-  InPort nodes;
-  nodes.name = "region_nodes";
-  nodes.kind = PortKind::table;
-  nodes.columns = region_graph::node_columns();
   OutPort out;
   out.name = renamed;
   out.kind = PortKind::labels;
   Contract contract;
-  contract.reads = {supervoxels, edges, nodes};
+  contract.reads = {supervoxels};
+  for (const OutPort& table : region_graph_tables()) {
+    InPort& port = contract.reads.emplace_back();
+    port.name = table.name;
+    port.kind = table.kind;
+    port.columns = table.columns;
+  }
   contract.writes = {out};
   return contract;
 }

@@ -6,7 +6,7 @@
 
 namespace petavox {
 
-/// The two tables, for stages that make a region graph in another way.
+/// The two tables, for stages that make a region graph in another way, and for those that read one.
 std::vector<OutPort> region_graph_tables();
 
 class RegionGraphStage final : public Stage {
