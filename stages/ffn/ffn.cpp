@@ -39,12 +39,7 @@ class Windows final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    InPort image;
-    image.name = "image";
-    image.volume = "input";
-    image.channels = flooder_.channels();
-    image.reads.halo = Halo::symmetric(lattice_.overlap);
-    c.reads.push_back(image);
+    c.reads = {flooder_.image_port(lattice_.overlap)};
     OutPort labels;
     labels.name = "labels";
     labels.kind = PortKind::labels;
@@ -54,7 +49,7 @@ class Windows final : public Stage {
     if (!flooder_.ready()) return c;
     check_windows(setup.domain);
     c.scratch_bytes_per_voxel =
-        4.0 * image.channels +
+        4.0 * c.reads.front().channels +
         std::max(ffn::seeds_bytes_per_voxel, ffn::segment_bytes_per_voxel + (consensus_ ? 4 : 0)) +
         network::per_voxel_read(flooder_.bytes(), lattice_.subvolume, lattice_.overlap, setup.domain);
     return c;

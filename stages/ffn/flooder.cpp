@@ -2,6 +2,8 @@
 
 #include "stages/network/window.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace petavox::ffn {
@@ -61,6 +63,15 @@ void Flooder::check(Params& params) {
                                                   to_string(deltas), to_string(field)));
   if (deltas == Extent{0, 0, 0})
     params.problem("deltas", "deltas are all 0 (the network would never move); use those of the model");
+}
+
+InPort Flooder::image_port(Extent halo) const {
+  InPort image;
+  image.name = "image";
+  image.volume = "input";
+  image.channels = std::max(1, model_.input_channels - 1);
+  image.reads.halo = Halo::symmetric(halo);
+  return image;
 }
 
 double Flooder::bytes() const {

@@ -2,6 +2,8 @@
 // The network of a stage that fills floods, and what its parameters say of how: asked for once, prepared
 // once.
 
+#include "petavox/stage/contract.hpp"
+
 #include "stages/ffn/canvas.hpp"
 #include "stages/network/loading.hpp"
 
@@ -17,8 +19,8 @@ class Flooder {
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
   Extent field_of_view() const { return settings_.flooding.field_of_view; }
-  /// Channels of the image that the network looks at.
-  int channels() const { return model_.input_channels > 1 ? model_.input_channels - 1 : 1; }
+  /// The port of the image that the network looks at, with so much round a core.
+  InPort image_port(Extent halo) const;
   /// Bytes that a running network and its field of view take, whatever the window.
   double bytes() const;
 

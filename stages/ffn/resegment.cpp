@@ -39,10 +39,6 @@ Coord next_to_middle(const std::vector<Coord>& voxels) {
   });
 }
 
-Box around(Coord centre, Extent radius) {
-  return {centre - radius, centre + Extent{radius.z + 1, radius.y + 1, radius.x + 1}};
-}
-
 /// Where an object of segment `id` may begin: deepest inside of it first.
 class Seeds {
  public:

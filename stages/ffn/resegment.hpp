@@ -22,6 +22,11 @@ struct DecisionPoint {
 /// `reach` as far as there are voxels.
 std::vector<DecisionPoint> decision_points(const Array& ids, const Box& core, Index reach);
 
+/// The box of so many voxels round one.
+inline Box around(Coord centre, Extent radius) {
+  return Box::from(centre, {1, 1, 1}).grow(Halo::symmetric(radius));
+}
+
 /// What two segments need to be joined.
 struct Resegmentation {
   Extent radius{40, 40, 40};           ///< of what is segmented anew, round the decision point

@@ -43,11 +43,7 @@ class Decide final : public Stage {
 
   Contract contract(const Setup& setup) const override {
     Contract c;
-    InPort image;
-    image.name = "image";
-    image.volume = "input";
-    image.channels = flooder_.channels();
-    image.reads.halo = Halo::symmetric(rule_.radius);
+    const InPort image = flooder_.image_port(rule_.radius);
     Extent halo = rule_.radius;
     for (int axis = 0; axis < 3; ++axis) halo[axis] = std::max(halo[axis], reach_);
     InPort labels;
@@ -64,8 +60,7 @@ class Decide final : public Stage {
     c.subvolume = subvolume_;
     // Of a place: image, logits, ids, two objects, and the seeds of a segment.
     const double place =
-        (4.0 * image.channels + 60) *
-        static_cast<double>((2 * rule_.radius.z + 1) * (2 * rule_.radius.y + 1) * (2 * rule_.radius.x + 1));
+        (4.0 * image.channels + 60) * static_cast<double>(ffn::around({}, rule_.radius).voxels());
     constexpr double candidates = 8;
     c.scratch_bytes_per_voxel = candidates + network::per_voxel_read(flooder_.bytes() + place, subvolume_,
                                                                      rule_.radius, setup.domain);
@@ -118,9 +113,7 @@ class Decide final : public Stage {
   void decide(const BlockInputs& inputs, const BlockContext& context, const LabelArray& labels,
               const ffn::DecisionPoint& at, ffn::Network network,
               std::vector<region_graph::Edge>& edges) const {
-    const Extent r = rule_.radius;
-    const Box box =
-        Box{at.point - r, at.point + Extent{r.z + 1, r.y + 1, r.x + 1}}.intersect(context.domain());
+    const Box box = ffn::around(at.point, rule_.radius).intersect(context.domain());
     for (int axis = 0; axis < 3; ++axis)
       if (box.shape()[axis] < flooder_.field_of_view()[axis]) return;  // too near to the end of a thin volume
     const std::vector<float> image = flooder_.image(inputs.image("image", box), box);
@@ -157,20 +150,20 @@ class JoinByVotes : public Agglomerate {
 }  // namespace
 
 StageType resegment_stage() {
-  return {
-      std::string{JoinByVotes::name}, std::string{JoinByVotes::summary}, "built-in", [](Params& params) {
-        const Extent subvolume =
-            params.extent("subvolume", Extent{128, 128, 128}, {1, 1 << 20},
-                          "lattice in whose cells places are looked for; the result depends on it");
-        agglomerate::MergeRule rule;
-        rule.threshold = agglomerate::billionths(params.number(
-            "agreement", 0.5, {0, 1}, "share of the places of two segments that must say that they are one"));
-        StageProgram program;
-        program.steps.emplace_back(std::make_unique<Decide>(params, subvolume));
-        program.steps.emplace_back(std::make_unique<TreeReductionOf<JoinByVotes>>(rule));
-        program.exports = {"segments"};
-        return program;
-      }};
+  return {std::string{JoinByVotes::name}, std::string{JoinByVotes::summary}, "built-in", [](Params& params) {
+            const Extent subvolume =
+                params.extent("subvolume", Extent{128, 128, 128}, {1, 1 << 20},
+                              "lattice in whose cells places are looked for; the result depends on it");
+            agglomerate::MergeRule rule;
+            rule.threshold = agglomerate::billionths(
+                params.number("agreement", 0.5, {0.01, 1},
+                              "share of the places of two segments that must say that they are one"));
+            StageProgram program;
+            program.steps.emplace_back(std::make_unique<Decide>(params, subvolume));
+            program.steps.emplace_back(std::make_unique<TreeReductionOf<JoinByVotes>>(rule));
+            program.exports = {"segments"};
+            return program;
+          }};
 }
 
 }  // namespace petavox

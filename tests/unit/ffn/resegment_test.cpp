@@ -2,6 +2,8 @@
 
 #include "petavox/base/hash.hpp"
 
+#include "unit/ffn/flood.hpp"
+
 #include <cmath>
 #include <map>
 #include <tuple>
@@ -91,32 +93,11 @@ TEST(FfnDecisionPoints, LieInTheMiddleOfAContact) {
 
 constexpr Extent field{7, 7, 7};
 
-/// An object is all that is bright and hangs together with it, as far as the field of view goes; the
-/// brighter, the surer, so that no direction of moves is preferred.
-const auto flood = [](std::span<const float> input, std::span<float> change) {
-  const Box box = Box::from({0, 0, 0}, field);
-  const std::span<const float> image = input.first(change.size()), before = input.subspan(change.size());
-  std::vector<Coord> queue;
-  std::vector<char> held(change.size(), 0);
-  const auto take = [&](Coord p) {
-    if (!box.contains(p)) return;
-    const auto i = static_cast<std::size_t>(box.raster(p));
-    if (held[i] != 0 || image[i] < 0) return;
-    held[i] = 1;
-    queue.push_back(p);
-  };
-  box.for_each([&](Coord p) {
-    if (before[static_cast<std::size_t>(box.raster(p))] > 0) take(p);
-  });
-  for (std::size_t i = 0; i < queue.size(); ++i)
-    for (int axis = 0; axis < 3; ++axis)
-      for (const Index side : {-1, 1}) {
-        Coord p = queue[i];
-        p[axis] += side;
-        take(p);
-      }
-  for (std::size_t i = 0; i < change.size(); ++i)
-    change[i] = (held[i] != 0 ? 4 + image[i] : -5.0F) - before[i];
+/// Sure at once, and no surer for having been there twice, so that all of an object is visited.
+const auto flooding = [](std::span<const float> input, std::span<float> change) {
+  flood(input, change, field);
+  const auto before = input.subspan(change.size());
+  for (std::size_t i = 0; i < change.size(); ++i) change[i] -= before[i];
 };
 
 Settings settings() {
@@ -127,6 +108,7 @@ Settings settings() {
   return s;
 }
 
+/// Bright voxels differ, so that no direction of moves is preferred.
 float brightness(Coord p) {
   return 1 + static_cast<float>(mix64(static_cast<std::uint64_t>((p.z * 64 + p.y) * 64 + p.x)) % 64) / 64;
 }
@@ -157,7 +139,7 @@ struct Scene {
 };
 
 TEST(FfnResegment, OneCellInTwoSegmentsIsJoined) {
-  const Resegmented found = Scene{[](Coord) { return false; }}.done(flood);
+  const Resegmented found = Scene{[](Coord) { return false; }}.done(flooding);
   EXPECT_EQ(found.iou, 1);
   for (const auto& by : found.recovered)
     for (const double share : by) EXPECT_EQ(share, 1);
@@ -166,7 +148,7 @@ TEST(FfnResegment, OneCellInTwoSegmentsIsJoined) {
 }
 
 TEST(FfnResegment, TwoCellsWithAWallAreNot) {
-  const Resegmented found = Scene{[](Coord q) { return q.x == 10; }}.done(flood);
+  const Resegmented found = Scene{[](Coord q) { return q.x == 10; }}.done(flooding);
   EXPECT_EQ(found.iou, 0);
   EXPECT_EQ(found.recovered[0][0], 1);
   EXPECT_EQ(found.recovered[0][1], 0);
