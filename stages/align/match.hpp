@@ -25,8 +25,7 @@ struct Match {
 
 /// The match of the highest score, with its place to a fraction of a pixel: the vertex of the parabola
 /// through three correlations on each axis. `scores` as scores_of() gives them (cell_kernels.hpp), of
-/// displacements
-/// (-radius, -radius) on, rows of `stride`.
+/// displacements from (-radius, -radius) on, rows of `stride`.
 Match best_match(const double* scores, int radius, long stride);
 
 }  // namespace petavox::align
