@@ -27,21 +27,21 @@ import numpy as np
 from known_truth import sample, Warped, run, positions, true_positions, neighbours, chunked, correlation, report, read, run_stages
 
 
-# For 250 pixels and fields of that size: finer than the default.
-FINER = "patch: 48, radius: 12, spacing: 16"
-FINE = f"levels: [4, 2, 1, 1], {FINER}"
+# For 250 pixels and fields of that size: finer than the default. Where neighbouring sections are less alike, larger patches.
+FINER = "radius: 12, spacing: 16, patch: "
+FINE, FINE_THINNED = (f"levels: [4, 2, 1, 1], {FINER}{patch}" for patch in (48, 80))
 
 
 def fib25(petavox, data, work):
     with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
         raw = f["raw"][()]
-    for thin in (1, 2):
+    for thin, settings in ((1, FINE), (2, FINE_THINNED)):
         stack = raw[:100:thin]
         still = Warped(stack, 1, 0, 1, 0, brightness=0, noise=0)
-        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_still", still.stack, FINE)
+        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_still", still.stack, settings)
         own, own_valid = report(f"fib25, every {thin}. section, undistorted", still, lattice, 16)
         moved = Warped(stack, 1, amplitude=10, sigma=60, shift=4, brightness=0.15, noise=5)
-        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_warped", moved.stack, FINE)
+        aligned, lattice, _ = run(petavox, work, f"fib25_{thin}_warped", moved.stack, settings)
         places, valid = report(f"fib25, every {thin}. section, warped by up to 10 px and shifted by 4", moved, lattice, 16)
         more = neighbours(places - own, valid & own_valid)
         print(f"fib25_{thin}: beyond what is done to the undistorted stack: median {np.median(more):.2f}, "
@@ -79,7 +79,7 @@ def phantom_large(petavox, data, work):
         stack = f["raw"][()]
     moved = Warped(stack, 6, amplitude=40, sigma=150, shift=10, rotation=30, scale=0.05)
     aligned, lattice, placement = run(petavox, work, "phantom_large", moved.stack,
-                                      f"levels: [8, 4, 2, 1], {FINER}", "")
+                                      f"levels: [8, 4, 2, 1], {FINER}48", "")
     report("phantom of 1024 x 1024, turned by up to 30 degrees, scaled by 5 %, warped by up to 40 px", moved, lattice, 16,
            placement)
     print(f"correlation of chunks: undistorted {chunked(stack):.3f}, aligned {chunked(aligned):.3f}", flush=True)
@@ -380,7 +380,7 @@ def fib25_bad(petavox, data, work):
     with h5py.File(data / "fib25_training2/fib25_training2.h5") as f:
         raw = f["raw"][:100:2]
     moved = Warped(raw, 2, amplitude=10, sigma=60, shift=4)
-    _, lattice, _ = run(petavox, work, "bad_none", moved.stack, FINE)
+    _, lattice, _ = run(petavox, work, "bad_none", moved.stack, FINE_THINNED)
     report("fifty sections, none bad", moved, lattice, 16)
     bad = [12, 25, 37]
     moved.stack[12] = 0
@@ -388,7 +388,7 @@ def fib25_bad(petavox, data, work):
     fold = moved.stack[37].copy()
     fold[:, 110:] = moved.stack[37][:, 140:250].repeat(2, 1)[:, :140] // 2  # a part is gone, what follows is stretched
     moved.stack[37] = fold
-    _, lattice, _ = run(petavox, work, "bad_three", moved.stack, FINE)
+    _, lattice, _ = run(petavox, work, "bad_three", moved.stack, FINE_THINNED)
     places, valid = true_positions(moved, positions(lattice, moved.stack.shape, 16))
     good = [z for z in range(50) if z not in bad]
     errors = np.concatenate([

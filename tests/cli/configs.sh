@@ -10,7 +10,9 @@ expect 0 "$PYTHON" "$SOURCE/tests/cli/flood_model.py" flood.pvm
 for config in "$SOURCE"/configs/*.yaml "$SOURCE"/configs/stages/*.yaml; do
   name=$(basename "$config" .yaml)
   own=()
-  grep -q 'model_path:' "$config" && own=(--set stages.ffn.model_path=flood.pvm)
+  for stage in ffn resegment; do
+    grep -q "^  $stage:" "$config" && own+=(--set "stages.$stage.model_path=flood.pvm")
+  done
   if grep -q '^  tiles:' "$config"; then
     expect 0 "$PETAVOX" plan "$config" "${own[@]}" --out "$WORK/plan_$name" --set input.tiles=tiles/tiles.csv
     continue
