@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <deque>
+#include <utility>
 
 namespace petavox::align {
 namespace {
@@ -39,8 +40,13 @@ void flow_of(const Array& placed, const FlowSettings& s, Array& out) {
   // Of the last sections, as far as links reach: each is prepared once.
   std::deque<SectionTile> tiles;
   for (Index z = std::max(first, nodes.begin.z - reach); z < nodes.end.z; ++z) {
-    if (static_cast<Index>(tiles.size()) > reach) tiles.pop_front();
-    tiles.emplace_back(placed, z, region);
+    SectionTile tile;
+    if (static_cast<Index>(tiles.size()) > reach) {
+      tile = std::move(tiles.front());
+      tiles.pop_front();
+    }
+    tile.read(placed, z, region);
+    tiles.push_back(std::move(tile));
     if (z < nodes.begin.z) continue;
     for (std::size_t k = 0; k < s.links.size(); ++k) {
       const bool there = z - s.links[k] >= first;

@@ -53,7 +53,8 @@ void SectionTile::fill(View<const T> placed, Index z, const Box& region) {
   }
 }
 
-SectionTile::SectionTile(const Array& placed, Index z, const Box& region) {
+void SectionTile::read(const Array& placed, Index z, const Box& region) {
+  squares_made_ = valid_paired_ = false;
   const Box wanted{{z, region.begin.y, region.begin.x}, {z + 1, region.end.y, region.end.x}};
   const Extent shape = wanted.shape();
   stride_ = shape.x + displacement_step;
@@ -100,21 +101,24 @@ void SectionTile::integrate(Extent shape) {
 }
 
 const std::vector<Plane>& SectionTile::valid() {
-  if (valid_.front().pairs.empty()) fill_pairs(valid_.front());
+  if (!valid_paired_) fill_pairs(valid_.front());
+  valid_paired_ = true;
   return valid_;
 }
 
 const std::vector<Plane>& SectionTile::squares() {
-  if (!squares_.empty()) return squares_;
+  if (squares_made_) return squares_;
+  squares_made_ = true;
+  squares_.resize(values_.size() * (values_.size() + 1) / 2);
   // (sum of w p)^2: the square of each plane and twice the product of each two.
+  auto square = squares_.begin();
   for (std::size_t i = 0; i < values_.size(); ++i)
-    for (std::size_t j = i; j < values_.size(); ++j) {
-      Plane& square = squares_.emplace_back();
-      square.weight = (i == j ? 1 : 2) * values_[i].weight * values_[j].weight;
-      square.values.resize(values_[i].values.size());
-      for (std::size_t k = 0; k < square.values.size(); ++k)
-        square.values[k] = static_cast<std::int16_t>(values_[i].values[k] * values_[j].values[k]);
-      fill_pairs(square);
+    for (std::size_t j = i; j < values_.size(); ++j, ++square) {
+      square->weight = (i == j ? 1 : 2) * values_[i].weight * values_[j].weight;
+      square->values.resize(values_[i].values.size());
+      for (std::size_t k = 0; k < square->values.size(); ++k)
+        square->values[k] = static_cast<std::int16_t>(values_[i].values[k] * values_[j].values[k]);
+      fill_pairs(*square);
     }
   return squares_;
 }

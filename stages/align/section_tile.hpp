@@ -21,9 +21,12 @@ struct Plane {
 
 class SectionTile {
  public:
+  SectionTile() = default;
+  SectionTile(const Array& placed, Index z, const Box& region) { read(placed, z, region); }
   /// The pixels of section z of `placed` (channel 0 the image, channel 1 not 0 where it is valid) over
-  /// `region` (y and x count); outside the domain nothing is valid.
-  SectionTile(const Array& placed, Index z, const Box& region);
+  /// `region` (y and x count); outside the domain nothing is valid. Memory of what it held before is used
+  /// again: fresh pages would cost more than the sums.
+  void read(const Array& placed, Index z, const Box& region);
 
   /// Elements of a row, of planes and of integral images alike; at least displacement_step more than pixels.
   long stride() const { return stride_; }
@@ -58,6 +61,7 @@ class SectionTile {
   void integrate(Extent shape);
 
   bool full_ = true;
+  bool squares_made_ = false, valid_paired_ = false;
   long stride_ = 0;
   std::vector<Plane> values_, squares_, valid_;
   std::vector<double> value_sums_, square_sums_, valid_sums_;
