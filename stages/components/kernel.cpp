@@ -123,18 +123,13 @@ class Block {
         const V* values = kept.at(z, y);
         const std::size_t row_number = usize(y - core_.begin.y);
         const auto row = components.row(row_number);
-        nonzero_bits(bits_as(values), width_, foreground.data());
-        find_starts(values, row.starts, components);
-        const auto joins = [&](std::uint64_t* bits, Index dz, Index dy) {
-          if (!inside(core_, {z + dz, y + dy, core_.begin.x})) {
-            std::fill_n(bits, components.words(), std::uint64_t{0});
-            return;
-          }
-          equal_bits(bits_as(values), bits_as(kept.at(z + dz, y + dy)), width_, bits);
-          for (std::size_t w = 0; w < components.words(); ++w) bits[w] &= foreground[w];
-        };
-        joins(row.joins_y, 0, -1);
-        joins(row.joins_z, -1, 0);
+        // Where there is no row before, any will do: its joins do not count.
+        const bool first_y = y == core_.begin.y, first_z = z == core_.begin.z;
+        label_bits(bits_as(values), bits_as(first_y ? values : kept.at(z, y - 1)),
+                   bits_as(first_z ? values : kept.at(z - 1, y)), width_,
+                   {row.starts, foreground.data(), row.joins_y, row.joins_z});
+        if (first_y) std::fill_n(row.joins_y, components.words(), std::uint64_t{0});
+        if (first_z) std::fill_n(row.joins_z, components.words(), std::uint64_t{0});
         components.add_row(row_number, foreground.data());
         if (connectivity_ != 6)
           for (const auto& [dz, dy] : lower_rows) {
@@ -143,9 +138,9 @@ class Block {
             const V* lower = kept.at(z + dz, y + dy);
             if (dz != 0 && dy != 0) {
               // A join on y or z, with the join beside it, says the same.
-              joins(equal.data(), dz, dy);
+              equal_bits(bits_as(values), bits_as(lower), width_, equal.data());
               for (std::size_t w = 0; w < equal.size(); ++w)
-                equal[w] &= ~(row.joins_z[w] | (dy < 0 ? row.joins_y[w] : 0));
+                equal[w] &= foreground[w] & ~(row.joins_z[w] | (dy < 0 ? row.joins_y[w] : 0));
               components.unite(row_number, dz, dy, equal.data());
             }
             if (reach_of(connectivity_, dz, dy) > 0)
@@ -158,19 +153,6 @@ class Block {
       components.end_plane();
     }
     components.finish(domain_, names);
-  }
-
-  /// Voxels that differ from the one before.
-  void find_starts(const V* values, std::uint64_t* starts, const RunComponents& components) const {
-    if (width_ > 1) equal_bits(bits_as(values + 1), bits_as(values), width_ - 1, starts);
-    if (width_ % 64 == 1) starts[components.words() - 1] = 0;
-    std::uint64_t carry = 0;  // the first voxel starts a run
-    for (std::size_t w = 0; w < components.words(); ++w) {
-      const std::uint64_t equal = starts[w];
-      starts[w] = ~(equal << 1 | carry);
-      carry = equal >> 63;
-    }
-    components.clear_end(starts);
   }
 
   /// Pairs that are one apart on x. Where a run goes on in either row, a pair straight below says the same:
@@ -189,6 +171,12 @@ class Block {
 
   /// Joins of a row of the core with voxels outside.
   void seams(Index z, Index y) {
+    if (z == core_.begin.z || y == core_.begin.y || y == core_.end.y - 1) seams_across_rows(z, y);
+    seams_along_x(z, y);
+  }
+
+  /// Joins with rows outside the core.
+  void seams_across_rows(Index z, Index y) {
     std::vector<Run<V>>& row = row_;
     row.clear();
     for (const auto& [dz, dy] : lower_rows) {
@@ -199,7 +187,6 @@ class Block {
         find_runs(rows_.row(z, y, core_.begin.x, width_), static_cast<std::int32_t>(width_), row);
       seams_with_row(row, z, y, lower, reach);
     }
-    seams_along_x(z, y);
   }
 
   static bool inside(const Box& box, Coord p) {

@@ -21,6 +21,22 @@ void nonzero_bits(const std::uint16_t* a, std::size_t n, std::uint64_t* bits);
 void nonzero_bits(const std::uint32_t* a, std::size_t n, std::uint64_t* bits);
 void nonzero_bits(const std::uint64_t* a, std::size_t n, std::uint64_t* bits);
 
+/// How the voxels of a row of labels hang together, in one pass over it.
+struct RowBits {
+  std::uint64_t* starts;      ///< the first voxel, and those that differ from the one before
+  std::uint64_t* foreground;  ///< label is not 0
+  std::uint64_t* joins_y;     ///< foreground with the label of the same voxel of the row before on y
+  std::uint64_t* joins_z;     ///< the same on z
+};
+void label_bits(const std::uint8_t* row, const std::uint8_t* before_y, const std::uint8_t* before_z,
+                std::size_t n, const RowBits& bits);
+void label_bits(const std::uint16_t* row, const std::uint16_t* before_y, const std::uint16_t* before_z,
+                std::size_t n, const RowBits& bits);
+void label_bits(const std::uint32_t* row, const std::uint32_t* before_y, const std::uint32_t* before_z,
+                std::size_t n, const RowBits& bits);
+void label_bits(const std::uint64_t* row, const std::uint64_t* before_y, const std::uint64_t* before_z,
+                std::size_t n, const RowBits& bits);
+
 /// Bit i: a[i] >= least.
 void at_least_bits(const std::uint8_t* a, std::uint8_t least, std::size_t n, std::uint64_t* bits);
 void at_least_bits(const std::uint16_t* a, std::uint16_t least, std::size_t n, std::uint64_t* bits);

@@ -7,16 +7,6 @@
 namespace petavox {
 namespace {
 
-/// The pairs that say something new: not those that continue, in both rows, the runs of the pair before.
-void drop_continued(const std::uint64_t* joins, const std::uint64_t* starts_a, const std::uint64_t* starts_b,
-                    std::size_t words, std::uint64_t* pairs) {
-  std::uint64_t carry = 0;
-  for (std::size_t w = 0; w < words; ++w) {
-    pairs[w] = joins[w] & ~((joins[w] << 1 | carry) & ~(starts_a[w] | starts_b[w]));
-    carry = joins[w] >> 63;
-  }
-}
-
 std::uint32_t number_of(const detail::RunRow& row, std::size_t i) {
   const std::uint64_t upto = ~std::uint64_t{0} >> (63 - i % 64);
   return row.before[i / 64] + static_cast<std::uint32_t>(std::popcount(row.starts[i / 64] & upto)) - 1;
@@ -36,25 +26,13 @@ RunComponents::RunComponents(const Box& box, std::uint32_t* ids)
     for (auto* bits : {&p.starts, &p.joins_y, &p.joins_z}) bits->assign(plane, 0);
     p.before.assign(plane, 0);
   }
-  pairs_.resize(words_);
   all_starts_.resize(words_of(static_cast<std::size_t>(box.voxels())) + 1);
 }
 
 void RunComponents::add_row(std::size_t y, const std::uint64_t* foreground) {
-  const Row here = row(y), below = row_below(y);
-  size_ =
-      detail::add_runs(here.starts, foreground, words_, size_, planes_[0].before.data() + y * words_, ids_);
+  const detail::RunRow here = runs_of(0, y), before_y = runs_of(0, y > 0 ? y - 1 : 0);
+  size_ = detail::add_row(here, foreground, y > 0 ? &before_y : nullptr, runs_of(-1, y), words_, size_, ids_);
   keep_starts(here.starts);
-  if (y > 0) {
-    drop_continued(here.joins_y, here.starts, row(y - 1).starts, words_, pairs_.data());
-    unite(y, 0, -1, pairs_.data());
-  }
-  drop_continued(here.joins_z, here.starts, below.starts, words_, pairs_.data());
-  // Nor a pair whose voxels hang together through the row before: three joins round a square say the fourth.
-  if (y > 0)
-    for (std::size_t w = 0; w < words_; ++w)
-      pairs_[w] &= ~(here.joins_y[w] & row(y - 1).joins_z[w] & below.joins_y[w]);
-  unite(y, -1, 0, pairs_.data());
 }
 
 void RunComponents::unite(std::size_t y, Index dz, Index dy, const std::uint64_t* pairs) {

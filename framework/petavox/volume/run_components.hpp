@@ -58,9 +58,10 @@ class RunComponents {
     const std::size_t at = y * words_;
     return {plane.starts.data() + at, plane.joins_y.data() + at, plane.joins_z.data() + at};
   }
-  detail::RunRow runs_of(Index dz, std::size_t y) const {
-    const Plane& plane = planes_[dz == 0 ? 0 : 1];
-    return {plane.starts.data() + y * words_, plane.before.data() + y * words_};
+  detail::RunRow runs_of(Index dz, std::size_t y) {
+    Plane& plane = planes_[dz == 0 ? 0 : 1];
+    const Row row = row_of(plane, y);
+    return {row.starts, row.joins_y, row.joins_z, plane.before.data() + y * words_};
   }
   void keep_starts(const std::uint64_t* starts);
 
@@ -69,7 +70,6 @@ class RunComponents {
   std::size_t width_, words_;
   std::uint64_t end_mask_;
   Plane planes_[2];
-  std::vector<std::uint64_t> pairs_;
   std::vector<std::uint64_t> all_starts_;  // a bit for each voxel of the box, rows without gaps
   std::size_t kept_ = 0;                   // bits of it
   std::uint32_t size_ = 0;                 // runs

@@ -10,16 +10,20 @@ namespace petavox::detail {
 
 constexpr std::uint32_t background_run = 0xffffffff;
 
-/// A row's runs: where they start, and how many runs of the box lie before each word.
+/// A row's runs: where they start, how many runs of the box lie before each word, and the joins with the rows
+/// before (run_components.hpp).
 struct RunRow {
   const std::uint64_t* starts;
-  const std::uint32_t* before;
+  const std::uint64_t* joins_y;
+  const std::uint64_t* joins_z;
+  std::uint32_t* before;
 };
 
-/// Makes a parent for each run that starts in the row, from number `next` on, and fills `before`. Returns the
-/// number after them. Bits of `foreground` that are 0 at a start make its run background.
-std::uint32_t add_runs(const std::uint64_t* starts, const std::uint64_t* foreground, std::size_t words,
-                       std::uint32_t next, std::uint32_t* before, std::uint32_t* parents);
+/// Makes a parent for each run that starts in the row, from number `next` on, fills its `before`, and unites
+/// its runs with those of the rows before (none on y in the first one). Returns the number after them. Bits
+/// of `foreground` that are 0 at a start make its run background.
+std::uint32_t add_row(const RunRow& row, const std::uint64_t* foreground, const RunRow* before_y,
+                      const RunRow& before_z, std::size_t words, std::uint32_t next, std::uint32_t* parents);
 
 /// Unites the runs of voxel i in both rows, for each bit i of `pairs`.
 void unite_rows(const std::uint64_t* pairs, std::size_t words, const RunRow& a, const RunRow& b,

@@ -98,6 +98,37 @@ TYPED_TEST(BitRows, AreWhatTheyAreCalledOnEveryPath) {
   }
 }
 
+TYPED_TEST(BitRows, OfLabelsAreWhatTheyAreCalledOnEveryPath) {
+  using T = TypeParam;
+  Random random{8};
+  for (std::size_t n = 1; n < 200; n += 1 + n / 40) {
+    // No voxel beside the rows may count: what lies there is equal to the ends.
+    std::vector<T> rows[3];
+    for (std::vector<T>& row : rows) {
+      row.resize(n + 2);
+      for (T& label : row) label = static_cast<T>(random.below(3) == 0 ? 0 : ~random.below(3));
+      row.front() = row[1];
+      row.back() = row[n];
+    }
+    const T *row = rows[0].data() + 1, *before_y = rows[1].data() + 1, *before_z = rows[2].data() + 1;
+    on_every_path([&](const std::string& path) {
+      std::vector<std::uint64_t> bits[4];
+      for (auto& kind : bits) kind.assign(words_of(n), 0xa5a5a5a5a5a5a5a5);
+      label_bits(row, before_y, before_z, n,
+                 {bits[0].data(), bits[1].data(), bits[2].data(), bits[3].data()});
+      for (std::size_t i = 0; i < words_of(n) * 64; ++i) {
+        const bool inside = i < n;
+        const bool expected[] = {inside && (i == 0 || row[i] != row[i - 1]), inside && row[i] != 0,
+                                 inside && row[i] != 0 && row[i] == before_y[i],
+                                 inside && row[i] != 0 && row[i] == before_z[i]};
+        for (std::size_t kind = 0; kind < 4; ++kind)
+          ASSERT_EQ((bits[kind][i / 64] >> i % 64 & 1) != 0, expected[kind])
+              << path << " " << n << " " << i << " kind " << kind;
+      }
+    });
+  }
+}
+
 TEST(Digest, IsThatOfItsDefinitionOnEveryPath) {
   for (const Index width : {1, 7, 8, 63, 511, 512, 513, 1100}) {
     const Box domain = Box::from({-3, 5, 11}, {3, 4, width + 2});
