@@ -35,6 +35,10 @@ if(PETAVOX_WITH_ONEDNN)
   endif()
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
+if(PETAVOX_WITH_TORCH)
+  # Debian's libtorch-dev, or an unpacked libtorch (with CUDA, "cxx11 ABI") in CMAKE_PREFIX_PATH.
+  find_package(Torch REQUIRED)
+endif()
 # Also without tests: the kits for stage authors (petavox::testing) are installed.
 find_package(GTest REQUIRED)
 if(PETAVOX_BENCHMARKS)

@@ -28,7 +28,7 @@ Flooder::Flooder(Params& params) {
   settings_.freeze_share = params.number(
       "disco_seed_threshold", 0, {0, 1},
       "where a larger share of the field of view is of the object, background stays background; 1: never");
-  backend_ = network::ask_backend(params);
+  backend_ = network::ask_backend(params, model_, "model_path");
   check(params);
 }
 

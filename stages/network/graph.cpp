@@ -24,7 +24,10 @@ Extent receptive_halo(const Model& model) {
       const Layer& layer = model.layers[i];
       auto [low, high] = needs[i + 1];
       if (low == nothing) continue;
-      if (layer.op == Op::conv) {
+      if (layer.op == Op::torchscript) {
+        low -= layer.reach[axis];
+        high += layer.reach[axis];
+      } else if (layer.op == Op::conv) {
         low -= layer.kernel[axis] / 2;
         high += layer.kernel[axis] / 2;
       } else if (layer.op == Op::max_pool) {

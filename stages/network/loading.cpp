@@ -16,14 +16,20 @@ constexpr std::uint64_t max_model_bytes = std::uint64_t{1} << 30;
 
 }  // namespace
 
-BackendSettings ask_backend(Params& params) {
+BackendSettings ask_backend(Params& params, const Model& model, const std::string& key) {
   BackendSettings settings;
   settings.threads = static_cast<int>(
       params.integer("threads", 1, {1, 1024}, "cores of a rank; with one rank on each core, 1"));
   const std::string isa =
       params.choice("isa", "auto", {"auto", "sse41", "avx2", "avx512"},
                     "instruction set; name the lowest of a cluster with mixed machines, for equal results");
-  if (!limit_isa(isa))
+  if (isa != "auto" && model.is_script())
+    params.problem("isa",
+                   fmt::format("'{}' cannot be chosen for a TorchScript program (libtorch chooses when "
+                               "it is loaded); set ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA in the "
+                               "environment of all ranks",
+                               isa));
+  else if (!limit_isa(isa))
     params.problem("isa", fmt::format("'{}' cannot be chosen (this machine lacks it, or another network "
                                       "stage has chosen before); use auto, or the same for all",
                                       isa));
@@ -32,7 +38,17 @@ BackendSettings ask_backend(Params& params) {
           "convolution", "winograd", {"winograd", "direct"},
           "winograd: 3x3x3 in a sixth of the multiplications; direct: by the definition, rounded less") ==
       "winograd";
-  const std::string backend = backend_identity();
+  const std::string device = params.choice(
+      "device", "auto", {"auto", "cpu", "cuda"},
+      "of a TorchScript program: cuda is the first GPU that a rank sees; auto: that, if there is one");
+  settings.cuda = device == "cuda" || (device == "auto" && model.is_script() && cuda_available());
+  try {
+    if (!model.layers.empty()) check_backend(model, settings);
+  } catch (const Error& error) {
+    params.problem(key, error.what());
+    return settings;
+  }
+  const std::string backend = backend_identity(model, settings);
   if (params.text("backend", backend, "what must compute it: set it to refuse any other") != backend)
     params.problem("backend",
                    fmt::format("this program computes with {} (the result could differ in its last "

@@ -13,8 +13,9 @@
 
 namespace petavox::network {
 
-/// Asks for threads, isa and backend: what computes, and what results depend on.
-BackendSettings ask_backend(Params& params);
+/// Asks for threads, isa, device and backend: what computes the model, and what results depend on. What keeps
+/// it from being computed becomes a problem of `key`, the model's.
+BackendSettings ask_backend(Params& params, const Model& model, const std::string& key);
 
 /// The model in the file `path`, or the built-in one called `builtin` if the path is empty; asks for its
 /// digest. Without layers if that failed, which is then a problem of `key`.

@@ -20,6 +20,7 @@ constexpr std::size_t prefix_bytes = 32;
 constexpr std::uint32_t max_header_bytes = 4U << 20;
 constexpr std::size_t max_layers = 1024, max_outputs = 16;
 constexpr std::int64_t max_channels = 1024, max_margin = 1024;
+constexpr double max_bytes_per_voxel = 1e6;
 constexpr Index max_kernel = 15, max_factor = 8, max_scale = 64, max_field_of_view = 255;
 
 [[noreturn]] void refuse(const std::string& file, const std::string& text) {
@@ -49,9 +50,7 @@ class Tensors {
   }
 
   std::vector<float> read(const std::string& name, const std::vector<std::int64_t>& shape) {
-    const auto found = json_.find(name);
-    if (found == json_.end()) refuse(file_, fmt::format("tensor '{}' is missing", name));
-    const Section tensor{*found, fmt::format("{}: tensor '{}'", file_, name)};
+    const Section tensor = find(name);
     const std::string dtype = tensor.text("dtype", 16);
     if (dtype != "float16" && dtype != "float32") tensor.fail("dtype is not float16 or float32");
     std::uint64_t count = 1;
@@ -61,13 +60,8 @@ class Tensors {
     if (!same) tensor.fail(fmt::format("shape is not [{}], which its layer needs", fmt::join(shape, ", ")));
     for (const std::int64_t extent : shape) count = checked_mul(count, static_cast<std::uint64_t>(extent));
     const std::uint64_t width = dtype == "float16" ? 2 : 4;
-    const auto offset = static_cast<std::uint64_t>(tensor.integer("offset", 0, INT64_MAX));
-    if (offset > blob_.size() || count > (blob_.size() - offset) / width)
-      tensor.fail("reaches beyond the end of the weights");
-    read_bytes_ += count * width;
-    if (read_bytes_ > blob_.size()) refuse(file_, "its tensors together are larger than its weights");
+    const std::byte* from = place(tensor, count, width).data();
     std::vector<float> values(static_cast<std::size_t>(count));
-    const std::byte* from = blob_.data() + offset;
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (width == 4) {
         std::memcpy(&values[i], from + 4 * i, 4);
@@ -81,7 +75,33 @@ class Tensors {
     return values;
   }
 
+  /// Bytes that are no numbers.
+  Bytes read_bytes(const std::string& name) {
+    const Section tensor = find(name);
+    if (tensor.text("dtype", 16) != "uint8") tensor.fail("dtype is not uint8");
+    const Json& stored = tensor.list("shape", 1);
+    if (!stored.front().is_number_unsigned() || stored.front() == 0) tensor.fail("shape is not one number");
+    const auto from = place(tensor, stored.front().get<std::uint64_t>(), 1);
+    return {from.begin(), from.end()};
+  }
+
  private:
+  Section find(const std::string& name) const {
+    const auto found = json_.find(name);
+    if (found == json_.end()) refuse(file_, fmt::format("tensor '{}' is missing", name));
+    return {*found, fmt::format("{}: tensor '{}'", file_, name)};
+  }
+
+  /// Where its `count` values of `width` bytes lie.
+  std::span<const std::byte> place(const Section& tensor, std::uint64_t count, std::uint64_t width) {
+    const auto offset = static_cast<std::uint64_t>(tensor.integer("offset", 0, INT64_MAX));
+    if (offset > blob_.size() || count > (blob_.size() - offset) / width)
+      tensor.fail("reaches beyond the end of the weights");
+    read_bytes_ += count * width;
+    if (read_bytes_ > blob_.size()) refuse(file_, "its tensors together are larger than its weights");
+    return blob_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(count * width));
+  }
+
   const Json& json_;
   std::span<const std::byte> blob_;
   std::string file_;
@@ -89,9 +109,10 @@ class Tensors {
 };
 
 Op op_of(const Section& layer) {
-  static const std::map<std::string, Op> ops{
-      {"conv", Op::conv},     {"max_pool", Op::max_pool}, {"upsample", Op::upsample}, {"add", Op::add},
-      {"concat", Op::concat}, {"relu", Op::relu},         {"sigmoid", Op::sigmoid}};
+  static const std::map<std::string, Op> ops{{"conv", Op::conv},         {"max_pool", Op::max_pool},
+                                             {"upsample", Op::upsample}, {"add", Op::add},
+                                             {"concat", Op::concat},     {"relu", Op::relu},
+                                             {"sigmoid", Op::sigmoid},   {"torchscript", Op::torchscript}};
   const std::string name = layer.text("op", 32);
   const auto found = ops.find(name);
   if (found == ops.end()) layer.fail(fmt::format("op '{}' is not known", name));
@@ -126,6 +147,12 @@ Layer read_layer(const Section& section, const Model& model, const std::map<std:
     layer.weights = tensors.read(section.text("weight", 100), {layer.channels, channels_in, layer.kernel.z,
                                                                layer.kernel.y, layer.kernel.x});
     layer.bias = tensors.read(section.text("bias", 100), {layer.channels});
+  } else if (layer.op == Op::torchscript) {
+    layer.channels = static_cast<int>(section.integer("channels", 1, max_channels));
+    layer.reach = section.extent("reach", 0, max_margin);
+    layer.multiple = section.extent("multiple", 1, max_scale);
+    layer.bytes_per_voxel = section.number("bytes_per_voxel", 0, max_bytes_per_voxel);
+    layer.program = tensors.read_bytes(section.text("program", 100));
   } else if (layer.op == Op::max_pool || layer.op == Op::upsample) {
     layer.factor = section.extent("factor", 1, max_factor);
     for (int axis = 0; axis < 3; ++axis) {
@@ -253,9 +280,12 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& file) {
     const int tensor = static_cast<int>(model.layers.size()) + 1;
     if (!tensor_of.emplace(layer.name, tensor).second) section.fail("has the name of an earlier layer");
     for (int axis = 0; axis < 3; ++axis)
-      model.multiple[axis] = std::max(model.multiple[axis], layer.scale[axis]);
+      model.multiple[axis] = std::max({model.multiple[axis], layer.scale[axis], layer.multiple[axis]});
     model.layers.push_back(std::move(layer));
   }
+  const auto is_program = [](const Layer& layer) { return layer.op == Op::torchscript; };
+  if (std::ranges::any_of(model.layers, is_program) && !model.is_script())
+    refuse(file, "has a program among other layers (a program is the whole network)");
   // Every window must divide evenly at every scale.
   for (const Layer& layer : model.layers)
     for (int axis = 0; axis < 3; ++axis)

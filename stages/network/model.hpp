@@ -3,6 +3,7 @@
 // "Model"). A container is untrusted: sizes, shapes, the graph and its ports are checked before anything is
 // allocated by them, and every error names the file. Immutable once parsed.
 
+#include "petavox/base/bytes.hpp"
 #include "petavox/geometry/box.hpp"
 #include "petavox/volume/volume.hpp"
 
@@ -13,7 +14,7 @@
 
 namespace petavox::network {
 
-enum class Op { conv, max_pool, upsample, add, concat, relu, sigmoid };
+enum class Op { conv, max_pool, upsample, add, concat, relu, sigmoid, torchscript };
 
 /// One node. Its result is tensor number i + 1 if it is layer i; tensor 0 is the image.
 struct Layer {
@@ -27,6 +28,10 @@ struct Layer {
   bool relu = false;           ///< of conv: followed by max(0, x)
   std::vector<float> weights;  ///< of conv: out, in, z, y, x
   std::vector<float> bias;     ///< of conv
+  Bytes program;               ///< of torchscript: the file that TorchScript writes
+  Extent reach{0, 0, 0};       ///< of torchscript: the halo, as stated
+  Extent multiple{1, 1, 1};    ///< of torchscript: windows are multiples of this, as stated
+  double bytes_per_voxel = 0;  ///< of torchscript: memory at work per voxel of a window, as measured
 };
 
 /// What a result means.
@@ -66,6 +71,8 @@ struct Model {
   int channels_of(int tensor) const {
     return tensor == 0 ? input_channels : layers[static_cast<std::size_t>(tensor - 1)].channels;
   }
+  /// One layer that is a program for libtorch.
+  bool is_script() const { return layers.size() == 1 && layers.front().op == Op::torchscript; }
   Extent scale_of(int tensor) const {
     return tensor == 0 ? Extent{1, 1, 1} : layers[static_cast<std::size_t>(tensor - 1)].scale;
   }
@@ -77,7 +84,7 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& file);
 /// The reach of an output into the image beyond a period of `multiple` voxels, the larger side of each axis.
 Extent receptive_halo(const Model& model);
 
-/// Multiplications and additions per voxel of the image.
+/// Multiplications and additions per voxel of the image; what a program does is not known and not counted.
 double flops_per_voxel(const Model& model);
 
 }  // namespace petavox::network

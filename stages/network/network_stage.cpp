@@ -44,8 +44,9 @@ NetworkStage::NetworkStage(Params& params) {
       params.choice("augment", "none", {"none", "flips"},
                     "flips: the mean over the eight mirrorings of each window, at eight times the cost") ==
       "flips";
-  backend_ = network::ask_backend(params);
-  model_ = network::ask_model(params, path.empty() ? "model" : "model_path", path, chosen);
+  const std::string key = path.empty() ? "model" : "model_path";
+  model_ = network::ask_model(params, key, path, chosen);
+  backend_ = network::ask_backend(params, model_, key);
   if (model_.layers.empty()) return;
   choose_output(params, wanted);
   channels_ = model_.channels_of(output_.tensor);

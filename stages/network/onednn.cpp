@@ -10,6 +10,7 @@
 
 #include "stages/network/backend.hpp"
 #include "stages/network/layer_loops.hpp"
+#include "stages/network/libraries.hpp"
 #include "stages/network/schedule.hpp"
 #include "stages/network/winograd.hpp"
 
@@ -69,9 +70,9 @@ bool by_winograd(const Layer& layer, int source) {
   return layer.op == Op::conv && layer.kernel == Extent{3, 3, 3} && source != 0;
 }
 
-class OneDnn final : public Executable {
+class OneDnnNetwork final : public Executable {
  public:
-  OneDnn(const Model& model, int output, Extent window, const BackendSettings& settings)
+  OneDnnNetwork(const Model& model, int output, Extent window, const BackendSettings& settings)
       : window_{window}, settings_{settings}, schedule_{make_schedule(model, output, window)} {
     const ThreadLimit limit{settings_.threads};
     blocked_ = preferred_layout();
@@ -158,6 +159,8 @@ class OneDnn final : public Executable {
         return add_eltwise(model, step, dnnl::algorithm::eltwise_relu);
       case Op::sigmoid:
         return add_eltwise(model, step, dnnl::algorithm::eltwise_logistic);
+      case Op::torchscript:
+        PETAVOX_ASSERT(false);  // backend.cpp
     }
   }
 
@@ -322,46 +325,65 @@ std::string isa_name() {
   }
 }
 
+class OneDnn final : public Library {
+ public:
+  std::unique_ptr<Executable> compile(const Model& model, int output, Extent window,
+                                      const BackendSettings& settings) const override {
+    try {
+      return std::make_unique<OneDnnNetwork>(model, output, window, settings);
+    } catch (const dnnl::error& error) {
+      throw Error{
+          ErrorCode::resource,
+          fmt::format("oneDNN cannot prepare model '{}' for a window of {} ({}); use a smaller window",
+                      model.name, to_string(window), error.what())};
+    }
+  }
+
+  double executable_bytes(const Model& model, int output, Extent window,
+                          const BackendSettings& settings) const override {
+    double weights = 0, scratch = 0;
+    for (const Layer& layer : model.layers) {
+      weights +=
+          8.0 * static_cast<double>(layer.weights.size());  // of the model, and in the library's layout
+      if (!settings.winograd || layer.op != Op::conv || !by_winograd(layer, layer.inputs.front())) continue;
+      const int in = padded_channels(model.channels_of(layer.inputs.front()));
+      weights += WinogradConv::weight_bytes(in, padded_channels(layer.channels));
+      scratch = std::max(scratch, settings.threads * WinogradConv::scratch_bytes(in));
+    }
+    // Kernels and their scratchpads take a few MiB, whatever the window.
+    constexpr double kernels = 16.0 * 1024 * 1024;
+    return static_cast<double>(make_schedule(model, output, window).bytes()) + weights + scratch + kernels;
+  }
+
+  std::string identity(const BackendSettings&) const override {
+    const dnnl_version_t* version = dnnl_version();
+    return fmt::format("oneDNN {}.{}.{}, {}", version->major, version->minor, version->patch, isa_name());
+  }
+
+  void check(const Model& model, const BackendSettings& settings) const override {
+    if (settings.cuda)
+      throw Error{ErrorCode::config,
+                  fmt::format("model '{}' is a graph of layers, which oneDNN computes on the CPU (the GPU is "
+                              "for TorchScript programs); write device: auto",
+                              model.name)};
+    for (const Layer& layer : model.layers)
+      if (layer.op == Op::concat)
+        for (const int input : layer.inputs)
+          if (input == 0 || model.channels_of(input) % channel_group != 0)
+            throw Error{
+                ErrorCode::config,
+                fmt::format(
+                    "layer '{}' of model '{}' joins channels that are not a multiple of {} (they lie in "
+                    "groups of {}); train with other widths, or add instead of joining",
+                    layer.name, model.name, channel_group, channel_group)};
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<Executable> compile(const Model& model, int output, Extent window,
-                                    const BackendSettings& settings) {
-  for (const Layer& layer : model.layers)
-    if (layer.op == Op::concat)
-      for (const int input : layer.inputs)
-        if (input == 0 || model.channels_of(input) % channel_group != 0)
-          throw Error{
-              ErrorCode::config,
-              fmt::format(
-                  "layer '{}' of model '{}' joins channels that are not a multiple of {} (they lie in "
-                  "groups of {}); train with other widths, or add instead of joining",
-                  layer.name, model.name, channel_group, channel_group)};
-  try {
-    return std::make_unique<OneDnn>(model, output, window, settings);
-  } catch (const dnnl::error& error) {
-    throw Error{ErrorCode::resource,
-                fmt::format("oneDNN cannot prepare model '{}' for a window of {} ({}); use a smaller window",
-                            model.name, to_string(window), error.what())};
-  }
-}
-
-double executable_bytes(const Model& model, int output, Extent window, const BackendSettings& settings) {
-  double weights = 0, scratch = 0;
-  for (const Layer& layer : model.layers) {
-    weights += 8.0 * static_cast<double>(layer.weights.size());  // of the model, and in the library's layout
-    if (!settings.winograd || layer.op != Op::conv || !by_winograd(layer, layer.inputs.front())) continue;
-    const int in = padded_channels(model.channels_of(layer.inputs.front()));
-    weights += WinogradConv::weight_bytes(in, padded_channels(layer.channels));
-    scratch = std::max(scratch, settings.threads * WinogradConv::scratch_bytes(in));
-  }
-  // Kernels and their scratchpads take a few MiB, whatever the window.
-  constexpr double kernels = 16.0 * 1024 * 1024;
-  return static_cast<double>(make_schedule(model, output, window).bytes()) + weights + scratch + kernels;
-}
-
-std::string backend_identity() {
-  const dnnl_version_t* version = dnnl_version();
-  return fmt::format("oneDNN {}.{}.{}, {}", version->major, version->minor, version->patch, isa_name());
+const Library* onednn() {
+  static const OneDnn library;
+  return &library;
 }
 
 bool limit_isa(const std::string& isa) {

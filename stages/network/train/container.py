@@ -8,6 +8,7 @@ import numpy
 MAGIC = b"PVXMODEL"
 VERSION = 1
 ALIGNMENT = 64
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1"}
 
 
 def receptive_halo(layers, output, multiple):
@@ -51,18 +52,19 @@ def read_model(path):
     header = json.loads(text)
     tensors = {}
     for name, entry in header["tensors"].items():
-        count = int(numpy.prod(entry["shape"]))
-        data = numpy.frombuffer(blob, "<f2" if entry["dtype"] == "float16" else "<f4", count, entry["offset"])
+        if entry["dtype"] not in ("float16", "float32"):
+            raise ValueError(f"{path} holds a program, not layers (there are no weights to go on from); give another model")
+        data = numpy.frombuffer(blob, DTYPES[entry["dtype"]], int(numpy.prod(entry["shape"])), entry["offset"])
         tensors[name] = data.astype(numpy.float32).reshape(entry["shape"])
     return header, tensors
 
 
 def write_model(path, header, layers, tensors, store="float16"):
-    """Writes the container. `header`: the metadata; `tensors`: name -> array, float32 (biases stay float32)."""
+    """Writes the container. `header`: the metadata; `tensors`: name -> array, float32 (biases stay float32) or uint8 (a program)."""
     blob, entries = bytearray(), {}
     for name, tensor in tensors.items():
-        dtype = "float32" if tensor.ndim == 1 else store
-        data = numpy.ascontiguousarray(tensor, dtype="<f2" if dtype == "float16" else "<f4")
+        dtype = "uint8" if tensor.dtype == numpy.uint8 else "float32" if tensor.ndim == 1 else store
+        data = numpy.ascontiguousarray(tensor, dtype=DTYPES[dtype])
         if not numpy.isfinite(data).all():
             raise ValueError(f"{name} has values that are not finite (training diverged, or {dtype} is too narrow)")
         blob += b"\0" * (-len(blob) % ALIGNMENT)

@@ -85,6 +85,20 @@ class ModelBuilder {
     header_["layers"].push_back(more);
     return *this;
   }
+  /// A program for libtorch instead of layers.
+  ModelBuilder& program(const std::string& name, const std::string& text, int channels, Extent reach,
+                        double bytes_per_voxel, Extent multiple = {1, 1, 1}) {
+    layer(name, "torchscript", {"image"},
+          {{"channels", channels},
+           {"reach", list(reach)},
+           {"multiple", list(multiple)},
+           {"bytes_per_voxel", bytes_per_voxel},
+           {"program", name + ".program"}});
+    header_["tensors"][name + ".program"] = {
+        {"dtype", "uint8"}, {"shape", {text.size()}}, {"offset", blob_.size()}};
+    for (const char c : text) blob_.push_back(static_cast<std::byte>(c));
+    return *this;
+  }
   ModelBuilder& factor(const std::string& name, const std::string& op, const std::string& from, Extent f) {
     return layer(name, op, {from}, {{"factor", list(f)}});
   }

@@ -66,6 +66,43 @@ TEST(NetworkModel, BuiltInModelsAreSoundAndSmall) {
   }
 }
 
+ModelBuilder program() {
+  ModelBuilder b;
+  b.program("net", "any bytes", 2, {3, 9, 9}, 150, {1, 4, 4}).probabilities("p", "net", {"x", "y"});
+  b.reach({3, 9, 9}, {1, 4, 4}, {2, 8, 8});
+  return b;
+}
+
+TEST(NetworkModel, AProgramIsReadWithWhatItStates) {
+  const Model m = program().model();
+  EXPECT_TRUE(m.is_script());
+  EXPECT_FALSE(small_unet().model().is_script());
+  EXPECT_EQ(m.channels_of(1), 2);
+  EXPECT_EQ(m.halo, (Extent{3, 9, 9}));
+  EXPECT_EQ(m.multiple, (Extent{1, 4, 4}));
+  EXPECT_EQ(m.layers.front().program.size(), 9U);
+  EXPECT_DOUBLE_EQ(m.layers.front().bytes_per_voxel, 150);
+}
+
+TEST(NetworkModel, EveryWrongProgramIsRefused) {
+  const auto refused = [](const std::string& text, const std::function<void(Json&)>& change) {
+    ModelBuilder b = program();
+    change(b.header());
+    EXPECT_NE(refusal(b.bytes()).find(text), std::string::npos) << refusal(b.bytes());
+  };
+  refused("states another halo", [](Json& h) { h["layers"][0]["reach"] = {3, 9, 8}; });
+  refused("states another halo or multiple", [](Json& h) { h["multiple"] = {1, 4, 2}; });
+  refused("dtype is not uint8", [](Json& h) { h["tensors"]["net.program"]["dtype"] = "float32"; });
+  refused("reaches beyond the end", [](Json& h) { h["tensors"]["net.program"]["shape"] = {10}; });
+  refused("shape is not one number", [](Json& h) { h["tensors"]["net.program"]["shape"] = {-1}; });
+  refused("shape is not one number", [](Json& h) { h["tensors"]["net.program"]["shape"] = {0}; });
+  refused("bytes_per_voxel is not a number", [](Json& h) { h["layers"][0]["bytes_per_voxel"] = 1e9; });
+  refused("channels is not a whole number", [](Json& h) { h["layers"][0]["channels"] = 0; });
+  refused("is the whole network", [](Json& h) {
+    h["layers"].push_back({{"name", "r"}, {"op", "relu"}, {"inputs", {"net"}}});
+  });
+}
+
 TEST(NetworkModel, EveryWrongHeaderIsRefused) {
   struct Case {
     std::string text;

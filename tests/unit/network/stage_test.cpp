@@ -44,6 +44,22 @@ TEST(NetworkStage, IsTheSameForAllBlocksBesideWhatHoldsNothing) {
       {{"model_path", file.path()}, {"window", "4"}, {"margin", "2"}}, options));
 }
 
+/// petavox may have been built with libtorch or without; what it says is an error in both.
+TEST(NetworkStage, RefusesAProgramBeforeAnyWork) {
+  ModelBuilder builder;
+  builder.program("net", "any bytes", 1, {1, 1, 1}, 150)
+      .probabilities("p", "net", {"x"})
+      .reach({1, 1, 1}, {1, 1, 1});
+  const ModelFile file{builder.bytes()};
+  const std::string error = config_error({{"model_path", file.path()}});
+  EXPECT_TRUE(error.find("-DPETAVOX_WITH_TORCH=ON") != std::string::npos ||
+              error.find("cannot be read") != std::string::npos)
+      << error;
+  const ModelFile layers{network::small_unet().bytes()};
+  EXPECT_NE(config_error({{"model_path", layers.path()}, {"device", "cuda"}}).find("on the CPU"),
+            std::string::npos);
+}
+
 TEST(NetworkStage, WindowsAsLargeAsTheReachHaveNoSeams) {
   const ModelFile file{network::small_unet().bytes()};
   const Box domain{{-3, 5, 0}, {18, 23, 20}};

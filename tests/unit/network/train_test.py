@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The training program: the container read back, and a training that begins with the weights of an exported model.
 
-Exits with 77 (skipped) without NumPy; without PyTorch only the container is tested, and that is said.
+Also the wrapper of TorchScript programs. Exits with 77 (skipped) without NumPy; without PyTorch only the container is tested, and that is said.
 """
 import pathlib
 import subprocess
@@ -52,6 +52,38 @@ class Container(unittest.TestCase):
                 pathlib.Path(path).write_bytes(content)
                 with self.assertRaisesRegex(ValueError, f"{path}.*{what}"):
                     container.read_model(path)
+
+
+class TorchScript(unittest.TestCase):
+    """wrap_torchscript.py: a network that pools once, so that its reach is 2 * 1 + 1 voxels."""
+    common = ["--mean", "128", "--deviation", "33", "--voxel-size", "10,10,10", "--license", "CC0-1.0", "--multiple", "2,2,2"]
+
+    def wrap(self, place, *more):
+        return subprocess.run([sys.executable, program / "wrap_torchscript.py", "--script", f"{place}/net.pt", "--out", f"{place}/net.pvm",
+                               *self.common, *more], capture_output=True, text=True, check=False)
+
+    def test_says_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as place:
+            self.assertIn("net.pt", self.wrap(place, "--classes", "a", "--reach", "3,3,3", "--bytes-per-voxel", "9").stderr)
+
+    @unittest.skipIf(torch is None, "PyTorch is absent")
+    def test_wraps_what_is_as_stated_and_refuses_what_is_not(self):
+        with tempfile.TemporaryDirectory() as place:
+            network = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3, padding=1), torch.nn.MaxPool3d(2), torch.nn.Conv3d(4, 3, 3, padding=1),
+                                          torch.nn.Upsample(scale_factor=2), torch.nn.Sigmoid())
+            torch.jit.script(network).save(f"{place}/net.pt")
+            for wrong, said in [(["--classes", "a,b", "--reach", "3,3,3"], "it must be"),
+                                (["--classes", "a,b,c", "--reach", "3,3,1"], "further away than --reach")]:
+                result = self.wrap(place, *wrong)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn(said, result.stderr)
+            result = self.wrap(place, "--offsets", "1,0,0 0,1,0 0,0,1", "--reach", "3,3,3")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertRegex(result.stdout, "3 channels, [1-9][0-9]* bytes a voxel")
+            content = pathlib.Path(f"{place}/net.pvm").read_bytes()
+            self.assertIn(pathlib.Path(f"{place}/net.pt").read_bytes(), content)
+            with self.assertRaisesRegex(ValueError, "holds a program"):
+                container.read_model(f"{place}/net.pvm")
 
 
 @unittest.skipIf(torch is None, "PyTorch, SciPy or h5py is absent")
