@@ -17,7 +17,7 @@ StageType align_stage() {
             std::vector<Index> made;
             for (int pass = 0; pass < settings->num_passes(); ++pass) {
               const Index level = settings->level(pass);
-              if (std::find(made.begin(), made.end(), level) == made.end()) {
+              if (level > 1 && std::find(made.begin(), made.end(), level) == made.end()) {
                 steps.emplace_back(align::level_step(settings, level));
                 made.push_back(level);
               }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace petavox::align {
 
@@ -47,29 +46,42 @@ Vec2 FieldSection::at(Vec2 px) const {
   return (1 / field_units_per_px) * sum;
 }
 
-void field_row(const FieldSection& field, Index spacing, double y_px, double first_px, double step_px,
-               std::span<Vec2> out) {
-  if (out.empty()) return;
-  const double y = node_position(y_px, spacing);
-  const double fy = std::floor(y);
-  const auto wy = cubic_weights(y - fy);
-  const auto j = static_cast<Index>(fy);
-  const double last_px = first_px + step_px * static_cast<double>(out.size() - 1);
-  const Index first = static_cast<Index>(std::floor(node_position(first_px, spacing))) - 1;
-  const Index last = static_cast<Index>(std::floor(node_position(last_px, spacing))) + 2;
-  // The field along the row, at the nodes' columns.
-  std::vector<Vec2> columns(static_cast<std::size_t>(last - first + 1));
-  for (Index i = first; i <= last; ++i) {
-    Vec2 sum;
-    for (Index b = 0; b < 4; ++b) sum = sum + wy[static_cast<std::size_t>(b)] * field.node(j - 1 + b, i);
-    columns[static_cast<std::size_t>(i - first)] = (1 / field_units_per_px) * sum;
+FieldRows::FieldRows(const FieldSection& field, Index spacing, double first_px, double step_px,
+                     std::size_t count)
+    : field_{field}, spacing_{spacing} {
+  for (auto& w : weights_) w.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double x = node_position(first_px + step_px * static_cast<double>(i), spacing), fx = std::floor(x);
+    const auto w = cubic_weights(x - fx);
+    for (std::size_t a = 0; a < 4; ++a) weights_[a][i] = w[a];
+    const Index column = static_cast<Index>(fx) - 1;
+    if (i == 0) first_column_ = column;
+    const auto from_first = static_cast<std::size_t>(column - first_column_);
+    if (i == 0 || runs_.back().column != from_first) runs_.push_back({i, i, from_first});
+    runs_.back().end = i + 1;
   }
-  for (std::size_t p = 0; p < out.size(); ++p) {
-    const double x = node_position(first_px + step_px * static_cast<double>(p), spacing);
-    const double fx = std::floor(x);
-    const auto wx = cubic_weights(x - fx);
-    const Vec2* c = &columns[static_cast<std::size_t>(static_cast<Index>(fx) - 1 - first)];
-    out[p] = wx[0] * c[0] + wx[1] * c[1] + wx[2] * c[2] + wx[3] * c[3];
+  if (count > 0) columns_.resize(runs_.back().column + 4);
+}
+
+void FieldRows::read(double y_px, double* out_y, double* out_x) {
+  const double y = node_position(y_px, spacing_), fy = std::floor(y);
+  const auto wy = cubic_weights(y - fy);
+  const Index j = static_cast<Index>(fy) - 1;
+  Index i = first_column_;
+  for (Vec2& column : columns_) {
+    Vec2 sum;
+    for (Index b = 0; b < 4; ++b) sum = sum + wy[static_cast<std::size_t>(b)] * field_.node(j + b, i);
+    column = (1 / field_units_per_px) * sum;
+    ++i;
+  }
+  for (const Run& run : runs_) {
+    const Vec2* const c = &columns_[run.column];
+    const auto between = [&](double a, double b, double d, double e, double* out) {
+      for (std::size_t p = run.begin; p < run.end; ++p)
+        out[p] = weights_[0][p] * a + weights_[1][p] * b + weights_[2][p] * d + weights_[3][p] * e;
+    };
+    between(c[0].y, c[1].y, c[2].y, c[3].y, out_y);
+    between(c[0].x, c[1].x, c[2].x, c[3].x, out_x);
   }
 }
 

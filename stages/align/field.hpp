@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 namespace petavox::align {
 
@@ -56,9 +57,24 @@ class FieldSection {
   Index z_, spacing_;
 };
 
-/// The displacements of the pixels (y, x_begin + x) of a row: out[x] in pixels, as FieldSection::at gives
-/// them to rounding, at a fraction of the cost.
-void field_row(const FieldSection& field, Index spacing, double y_px, double first_px, double step_px,
-               std::span<Vec2> out);
+/// Rows of displacements at pixels first_px + i step_px, i < count, as FieldSection::at gives them to
+/// rounding, at a fraction of the cost.
+class FieldRows {
+ public:
+  FieldRows(const FieldSection& field, Index spacing, double first_px, double step_px, std::size_t count);
+  /// In pixels, of the row at y_px: y[i] and x[i].
+  void read(double y_px, double* y, double* x);
+
+ private:
+  /// Pixels between the same two columns of nodes.
+  struct Run {
+    std::size_t begin, end, column;
+  };
+  FieldSection field_;
+  Index spacing_, first_column_ = 0;
+  std::vector<Run> runs_;
+  std::array<std::vector<double>, 4> weights_;
+  std::vector<Vec2> columns_;  ///< the field along the row, at the nodes' columns
+};
 
 }  // namespace petavox::align

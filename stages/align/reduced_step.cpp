@@ -17,10 +17,8 @@ class ReducedStep final : public Stage {
     image.reads.factor = {1, level, level};
     c.reads = {image};
     if (settings_.takes_excluded) {
-      InPort excluded = image_port("excluded", 1, DTypeSet{DType::u8, DType::u16, DType::u32, DType::u64});
-      excluded.reads.factor = image.reads.factor;
-      excluded.optional = true;
-      c.reads.push_back(excluded);
+      c.reads.push_back(excluded_input());
+      c.reads.back().reads.factor = image.reads.factor;
     }
     c.writes = {lattice_port(settings_.port, setup.dtype, 2, image.reads.factor)};
     c.scratch_bytes_per_voxel = 1;

@@ -58,6 +58,12 @@ void read_by_pieces(InPort& port) {
   port.reads.held_voxels = held_for_tile(render_tile);
 }
 
+InPort excluded_input() {
+  InPort port = image_port("excluded", 1, DTypeSet{DType::u8, DType::u16, DType::u32, DType::u64});
+  port.optional = true;
+  return port;
+}
+
 InPort placement_input() {
   InPort port =
       image_port(std::string{placement_port}, coarse_align::placement_channels, DTypeSet{DType::i64});
@@ -87,11 +93,11 @@ Placement placement_of(const std::optional<Array>& column, Index z) {
                 : Placement{};
 }
 
-void render_core(const BlockInputs& inputs, std::string_view port, const std::optional<Array>& field,
+void render_core(const BlockInputs& inputs, std::string_view port,
+                 const std::function<Array(const Box&)>& read, const std::optional<Array>& field,
                  Index field_spacing, Index level, const RenderOptions& options, Array& out) {
   const auto placements = read_placements(inputs);
   const Box core = inputs.core(), readable = inputs.readable(port);
-  const auto read = [&](const Box& box) { return inputs.image(port, box); };
   for (Index z = core.begin.z; z < core.end.z; ++z) {
     // Whole axes: what may be read of this section is all of it.
     const Box source{{z, readable.begin.y, readable.begin.x}, {z + 1, readable.end.y, readable.end.x}};

@@ -22,6 +22,8 @@ Box section_box(const BlockInputs& inputs, std::string_view port, Index z);
 InPort domain_of_input();
 /// The whole section of each z, a piece at a time.
 void read_by_pieces(InPort& port);
+/// Optional: what must not be matched.
+InPort excluded_input();
 /// Optional: without it every section lies where it was.
 InPort placement_input();
 /// The field of pass `of`, read by a step that writes pixels of `level` and moves them by up to `reach_px` of
@@ -32,8 +34,10 @@ InPort field_input(const Settings& settings, int of, Index level, double reach_p
 std::optional<Array> read_placements(const BlockInputs& inputs);
 Placement placement_of(const std::optional<Array>& column, Index z);
 
-/// Renders the core of `out` from `port` in tiles.
-void render_core(const BlockInputs& inputs, std::string_view port, const std::optional<Array>& field,
+/// Renders the core of `out` in tiles, each from what `read` gives of the box round its sources, inside the
+/// whole sections that may be read of `port`.
+void render_core(const BlockInputs& inputs, std::string_view port,
+                 const std::function<Array(const Box&)>& read, const std::optional<Array>& field,
                  Index field_spacing, Index level, const RenderOptions& options, Array& out);
 
 }  // namespace petavox::align

@@ -1,5 +1,6 @@
 #include "stages/align/steps.hpp"
 
+#include "stages/align/level.hpp"
 #include "stages/align/reduced_step.hpp"
 #include "stages/align/step_ports.hpp"
 
@@ -8,6 +9,7 @@
 namespace petavox::align {
 namespace {
 
+/// At level 1 sections are read as they are, and what of them holds something is found piece by piece.
 class PlacedStep final : public Stage {
  public:
   PlacedStep(SharedSettings settings, int pass) : settings_{std::move(settings)}, pass_{pass} {}
@@ -15,9 +17,14 @@ class PlacedStep final : public Stage {
   Contract contract(const Setup& setup) const override {
     const Index level = settings_->level(pass_), margin = settings_->margin / level;
     Contract c;
-    InPort image = image_port(level_port(level), 2, grey_types);
-    read_by_pieces(image);
-    c.reads = {image, placement_input()};
+    if (level == 1) {
+      c.reads = {image_port("image", 1, grey_types), excluded_input()};
+      c.reads.front().volume = "input";
+    } else {
+      c.reads = {image_port(level_port(level), 2, grey_types)};
+    }
+    for (InPort& port : c.reads) read_by_pieces(port);
+    c.reads.push_back(placement_input());
     if (pass_ > 0) c.reads.push_back(field_input(*settings_, pass_ - 1, level, 0));
     c.writes = {lattice_port(pass_port("placed", pass_), setup.dtype, 2, {1, 1, 1})};
     c.domain = setup.domain.grow(Halo::symmetric({0, margin, margin}));
@@ -28,11 +35,24 @@ class PlacedStep final : public Stage {
     std::optional<Array> field;
     if (pass_ > 0) field = inputs.image(field_port(pass_ - 1));
     const Index level = settings_->level(pass_);
-    render_core(inputs, level_port(level), field, pass_ > 0 ? settings_->spacing(pass_ - 1) : 1, level,
+    const std::string port = level == 1 ? "image" : level_port(level);
+    const auto read = [&](const Box& box) {
+      return level == 1 ? with_mask(inputs, box) : inputs.image(port, box);
+    };
+    render_core(inputs, port, read, field, pass_ > 0 ? settings_->spacing(pass_ - 1) : 1, level,
                 {Kernel::cubic, 1, held_for_tile(render_tile), 0}, outputs.image(pass_port("placed", pass_)));
   }
 
  private:
+  Array with_mask(const BlockInputs& inputs, const Box& box) const {
+    const Array image = inputs.image("image", box);
+    const bool some = inputs.has("excluded");
+    const Array excluded = some ? inputs.image("excluded", box) : Array{};
+    Array both{image.dtype(), image.box(), image.domain(), 2};
+    make_level(image, some ? &excluded : nullptr, 1, settings_->background, both);
+    return both;
+  }
+
   SharedSettings settings_;
   int pass_;
 };
@@ -209,7 +229,8 @@ class RenderStep final : public Stage {
     const std::optional<Array> field = inputs.image(displacement_port);
     RenderOptions options{Kernel::lanczos, 1, held_for_tile(render_tile)};
     if (settings_->background >= 0) options.empty = options.outside = settings_->background;
-    render_core(inputs, "image", field, settings_->spacing(last), 1, options, outputs.image("aligned"));
+    const auto read = [&](const Box& box) { return inputs.image("image", box); };
+    render_core(inputs, "image", read, field, settings_->spacing(last), 1, options, outputs.image("aligned"));
   }
 
  private:

@@ -7,7 +7,6 @@
 
 #include <functional>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace petavox::align {
@@ -27,8 +26,20 @@ enum class Kernel {
   lanczos,  ///< 6 x 6, Lanczos of radius 3
 };
 
-/// The source positions, in level pixels, of a row of output level pixels.
-void source_positions(const Mapping& mapping, Index y, Index x_begin, std::span<Vec2> out);
+/// The source positions, in level pixels, of rows of `width` output level pixels from x_begin on.
+class SourceRows {
+ public:
+  SourceRows(const Mapping& mapping, Index x_begin, Index width);
+  /// Of row y: ys[i] and xs[i], i < width.
+  void read(Index y, double* ys, double* xs);
+
+ private:
+  double fine(Index c) const { return level_ * static_cast<double>(c) + middle_; }
+  Placement placement_;
+  double level_, middle_, first_;
+  std::size_t width_;
+  std::optional<FieldRows> field_;
+};
 
 /// Writes output section z over `tile` (one z) of `out`, channel by channel. `read(box)` gives the source
 /// over a box inside `source_domain`, at most `held_voxels` at once: tiles are halved until that is enough.

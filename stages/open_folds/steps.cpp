@@ -257,14 +257,15 @@ class OpenedStep final : public Stage {
               false};
           render_piece(inputs, mapping, moved, tile, source, options, shown);
           const auto from = std::as_const(shown).view<T>();
-          std::vector<align::Vec2> row(static_cast<std::size_t>(tile.shape().x));
+          std::vector<double> ys(static_cast<std::size_t>(tile.shape().x)), xs = ys;
+          align::SourceRows rows{mapping, tile.begin.x, tile.shape().x};
           for (Index y = tile.begin.y; y < tile.end.y; ++y) {
-            align::source_positions(mapping, y, tile.begin.x, row);
+            rows.read(y, ys.data(), xs.data());
             for (Index x = tile.begin.x; x < tile.end.x; ++x) {
-              const align::Vec2 s = row[static_cast<std::size_t>(x - tile.begin.x)];
+              const auto i = static_cast<std::size_t>(x - tile.begin.x);
               const Coord here{tile.begin.z, y, x};
-              const Coord there{tile.begin.z, static_cast<Index>(std::floor(s.y + 0.5)),
-                                static_cast<Index>(std::floor(s.x + 0.5))};
+              const Coord there{tile.begin.z, static_cast<Index>(std::floor(ys[i] + 0.5)),
+                                static_cast<Index>(std::floor(xs[i] + 0.5))};
               if (!source.contains(there)) continue;
               if (pieces != nullptr) {
                 const Coord small{there.z, floor_div(there.y, factor), floor_div(there.x, factor)};

@@ -52,12 +52,12 @@ TEST(Field, IsConstantFarBeyondTheDomain) {
 TEST(Field, RowsAgreeWithPoints) {
   const Array field = field_of(Box::from({0, 0, 0}, {1, 5, 9}), quadratic, 8);
   const FieldSection section{field.view<std::int32_t>(), 0, 8};
-  std::vector<Vec2> row(17);
-  field_row(section, 8, 21.5, -4, 4, row);
-  for (std::size_t i = 0; i < row.size(); ++i) {
+  std::vector<double> ys(17), xs(17);
+  FieldRows{section, 8, -4, 4, ys.size()}.read(21.5, ys.data(), xs.data());
+  for (std::size_t i = 0; i < ys.size(); ++i) {
     const Vec2 point = section.at({21.5, -4 + 4.0 * static_cast<double>(i)});
-    EXPECT_NEAR(row[i].y, point.y, 1e-9);
-    EXPECT_NEAR(row[i].x, point.x, 1e-9);
+    EXPECT_NEAR(ys[i], point.y, 1e-9);
+    EXPECT_NEAR(xs[i], point.x, 1e-9);
   }
 }
 

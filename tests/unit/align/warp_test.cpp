@@ -35,6 +35,11 @@ class Warp : public ::testing::Test {
   Mapping mapping() const {
     return {{0.97, -0.2, 9, 0.2, 0.97, 4}, FieldSection{field.view<std::int32_t>(), 0, 16}, 16, 1, true};
   }
+  Vec2 source_at(Coord p) const {
+    Vec2 at;
+    SourceRows{mapping(), p.x, 1}.read(p.y, &at.y, &at.x);
+    return at;
+  }
   Array rendered(Kernel kernel, Index held) {
     Array out{DType::u8, canvas};
     render(
@@ -59,12 +64,11 @@ TEST_F(Warp, ShowsTheSourceWhereTheMapSays) {
   double sum = 0;
   int count = 0, outside = 0;
   canvas.for_each([&](Coord p) {
-    std::vector<Vec2> at(1);
-    source_positions(mapping(), p.y, p.x, at);
+    const Vec2 at = source_at(p);
     const auto x = static_cast<double>(p.x), y = static_cast<double>(p.y);
     const Vec2 expected = source_of(mapping().placement, {y + 2.5 + 0.04 * x, x - 1.25 + 0.03 * y});
-    ASSERT_NEAR(at[0].y, expected.y, 0.01);
-    ASSERT_NEAR(at[0].x, expected.x, 0.01);
+    ASSERT_NEAR(at.y, expected.y, 0.01);
+    ASSERT_NEAR(at.x, expected.x, 0.01);
     if (expected.y < -20.6 || expected.y > 99.6 || expected.x < 9.4 || expected.x > 139.6) {
       EXPECT_EQ(view[p], 7) << to_string(p);
       ++outside;
@@ -107,10 +111,9 @@ TEST_F(Warp, WhatHoldsNothingNeitherDarkensNorIsInventedBesideContent) {
     const auto shown = std::as_const(out).view<std::uint8_t>();
     Index content = 0, nothing = 0;
     canvas.for_each([&](Coord p) {
-      std::vector<Vec2> at(1);
-      source_positions(mapping(), p.y, p.x, at);
-      const Coord nearest{0, static_cast<Index>(std::floor(at[0].y + 0.5)),
-                          static_cast<Index>(std::floor(at[0].x + 0.5))};
+      const Vec2 at = source_at(p);
+      const Coord nearest{0, static_cast<Index>(std::floor(at.y + 0.5)),
+                          static_cast<Index>(std::floor(at.x + 0.5))};
       if (!source.box().contains(nearest) || nearest.x >= 60) {
         ++nothing;
         ASSERT_EQ(shown[p], 0) << to_string(p);
@@ -118,7 +121,7 @@ TEST_F(Warp, WhatHoldsNothingNeitherDarkensNorIsInventedBesideContent) {
       }
       ++content;
       ASSERT_GT(shown[p], 0) << to_string(p);
-      const bool far = std::abs(at[0].y - 30) > 4 || std::abs(at[0].x - 30) > 4;
+      const bool far = std::abs(at.y - 30) > 4 || std::abs(at.x - 30) > 4;
       ASSERT_TRUE(!far || shown[p] == 90) << to_string(p);
     });
     EXPECT_GT(content, 3000);
