@@ -31,7 +31,7 @@ kill_at() {
   same $? 137 "exit code of the run killed at $step"
 }
 
-for step in place_sections.place_near align.level_1 boundary.affinities; do
+for step in place_sections.place_near align.placed_1 boundary.affinities; do
   kill_at "$step" killed "${run[@]}" killed --serial
 done
 expect 0 "${run[@]}" killed --serial
