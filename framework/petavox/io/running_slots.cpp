@@ -115,18 +115,18 @@ RunningSlots::RunningSlots(const OutputRoot& root, std::uint32_t generation, std
 
 RunningSlots::~RunningSlots() { ::munmap(mapping_, mapping_bytes_); }
 
-// The process can die between any two stores: the state is taken back first and set last.
+// The process can die between any two stores: the state is taken back first and set last. No field is stored
+// before the state is: a release store stays behind all stores before it.
 void RunningSlots::start(std::uint32_t slot, TaskId task, std::uint32_t attempt) noexcept {
   if (slot >= num_slots_) return;
   SlotRecord& record = slot_of(mapping_, slot);
   const std::atomic_ref state{record.state};
   state.store(static_cast<std::uint32_t>(SlotState::idle), std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // no field before the state
-  record.step = task.step;
-  record.index = task.index;
-  record.attempt = attempt;
-  record.started_unix_ns = unix_time_ns();
-  record.ended_unix_ns = 0;
+  std::atomic_ref{record.step}.store(task.step, std::memory_order_release);
+  std::atomic_ref{record.index}.store(task.index, std::memory_order_release);
+  std::atomic_ref{record.attempt}.store(attempt, std::memory_order_release);
+  std::atomic_ref{record.started_unix_ns}.store(unix_time_ns(), std::memory_order_release);
+  std::atomic_ref{record.ended_unix_ns}.store(0, std::memory_order_release);
   state.store(static_cast<std::uint32_t>(SlotState::running), std::memory_order_seq_cst);
   // After a signal the process may be killed at any time: what it still begins is not to blame either.
   if (std::atomic_ref{header_of(mapping_).interrupted_unix_ns}.load() != 0) mark_interrupted();

@@ -11,7 +11,10 @@
 namespace petavox {
 namespace {
 
-constexpr auto commit_interval = std::chrono::milliseconds{50};
+constexpr TimePoint::duration shortest_commit_interval = std::chrono::milliseconds{50};
+constexpr TimePoint::duration longest_commit_interval = std::chrono::seconds{1};
+/// If commits are to be made sparingly: so many times what the last one took lie between two.
+constexpr int rest_after_commit = 30;
 constexpr auto look_interval = std::chrono::milliseconds{1000};
 
 std::vector<std::int64_t> task_counts(const Plan& plan) {
@@ -62,6 +65,7 @@ Master::Master(const Plan& plan, const OutputRoot& root, const RunOptions& optio
       start_{steady_now()},
       last_commit_{start_},
       last_look_{start_},
+      commit_interval_{shortest_commit_interval},
       live_{root, journal_.generation()},
       usage_{plan.num_steps()},
       own_streams_(plan.steps().size()),
@@ -74,10 +78,14 @@ Instant Master::now() const { return std::chrono::duration_cast<Instant>(steady_
 
 void Master::commit() {
   if (journal_.pending_bytes() == 0) return;
+  const auto begin = steady_now();
   if (before_commit_) before_commit_();
   const ProfileScope timed{profile_, ProfileEvent::commit};
   journal_.commit();
   last_commit_ = steady_now();
+  if (sparing_)
+    commit_interval_ = std::clamp(rest_after_commit * (last_commit_ - begin), shortest_commit_interval,
+                                  longest_commit_interval);
 }
 
 bool Master::is_there(const std::optional<IndexedResult>& result) const {
@@ -231,7 +239,7 @@ std::vector<WorkerId> Master::tick() {
     requeue_lost_checks();
   }
   // After that: a disk that stands still must not cost the leases of those who spoke meanwhile.
-  if (time - last_commit_ >= commit_interval) {
+  if (time - last_commit_ >= commit_interval_) {
     commit();
     collect();
     snapshot_if_due(false);

@@ -89,6 +89,7 @@ RunReport run_serial(const Plan& plan, const InputSet& inputs, const RunOptions&
     TaskRunner runner{place, 0};
     master.profile_to(runner.profile());
     master.before_commit([&] { runner.sync(); });
+    master.commit_sparingly();
     master.add_worker(me);
     while (!master.finished() && !master.must_stop()) {
       const std::vector<Work> work = master.work_for(me);

@@ -37,7 +37,11 @@ struct SchedulerOptions {
   Instant brief = std::chrono::milliseconds{1};  ///< a step's tasks are short if they take less on average
   int run_length = 8;                            ///< consecutive tasks along in_order() that one worker takes
   Instant lease = std::chrono::minutes{30};      ///< after which a running task is reported by expired()
-  /// After which idle workers may run a task once more, when its last execution has not ended by then.
+  /// After which idle workers may run a task once more, when its last execution has not ended by then: so
+  /// many mean durations of its step, within these bounds; the upper one where durations are not known yet.
+  /// Below the lower one a result may be on its way (reports and commits are made twenty times a second).
+  double straggler_factor = 2;
+  Instant least_straggler_age = std::chrono::milliseconds{250};
   Instant straggler_age = std::chrono::seconds{10};
   int copies = 4;  ///< executions of a task at once, at most: of two, both may be slow
 };
@@ -118,8 +122,8 @@ class Scheduler {
   /// full, unknown, or nothing is ready (see searching()). Leaves the last ready tasks to idle workers.
   std::vector<Assignment> next(WorkerId worker, Instant now);
   /// For an idle worker when next() gave nothing: one more execution of an unfinished task of other workers
-  /// whose executions are all older than `straggler_age`; of those with the fewest, the one that was held
-  /// for longest. The first result wins.
+  /// whose executions are all older than SchedulerOptions say; of those with the fewest, the one that was
+  /// held for longest. The first result wins.
   std::optional<Assignment> straggler(WorkerId worker, Instant now);
 
   /// A second execution of a task that is done, to be compared with the first: its report will be a
@@ -130,7 +134,7 @@ class Scheduler {
 
   Acceptance succeeded(WorkerId worker, TaskId task, int attempt);
   /// How long a task of the step took that did its work. What is learnt decides which steps are handed out in
-  /// batches; until enough is known, TaskGraph::tiny() does.
+  /// batches (until enough is known, TaskGraph::tiny() does), and when a task is slow.
   void took(int step, std::chrono::nanoseconds duration);
   /// The execution failed by itself. `retryable` false quarantines at once.
   Verdict failed(WorkerId worker, TaskId task, int attempt, bool retryable = true);

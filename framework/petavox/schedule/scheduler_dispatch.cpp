@@ -16,8 +16,11 @@ constexpr int many_looks = 100'000;
 constexpr int retries_looked_at = 64;
 // Durations after which they are preferred to the graph's guess, and over which they are averaged.
 constexpr int enough_timed = 16;
-// Searches for stragglers in the time that makes one.
-constexpr int searches_an_age = 64;
+// … and so many say roughly how long a task takes: enough to call one slow.
+constexpr int enough_to_judge = 4;
+// Time between two searches for stragglers, for each execution in flight that they look at: some ten times
+// what the look takes.
+constexpr auto rest_after_look = std::chrono::microseconds{1};
 
 }  // namespace
 
@@ -314,7 +317,7 @@ std::optional<Assignment> Scheduler::Impl::straggler(WorkerId id, Instant now) {
     const TaskId task = assignment.task;
     const Execution* const execution = find_execution(holder, assignment);
     const bool candidate =
-        execution != nullptr && now - newest(*execution) >= options_.straggler_age && may_duplicate(task);
+        execution != nullptr && now - newest(*execution) >= slow_after(step_of(task)) && may_duplicate(task);
     if (const auto history = histories_.find(task);
         candidate && history != histories_.end() && history->second.blames(rank_of(id)))
       continue;
@@ -336,20 +339,30 @@ const Execution* Scheduler::Impl::find_execution(WorkerId id, const Assignment& 
   return nullptr;
 }
 
+Instant Scheduler::Impl::slow_after(const Step& step) const {
+  if (step.num_timed < enough_to_judge) return options_.straggler_age;
+  // Compared before it is converted: a duration that somebody reports may be any number.
+  const double us = options_.straggler_factor * step.mean_ns * 1e-3;
+  if (us >= static_cast<double>(options_.straggler_age.count())) return options_.straggler_age;
+  const Instant usual{static_cast<Instant::rep>(us)};
+  return std::clamp(usual, std::min(options_.least_straggler_age, options_.straggler_age),
+                    options_.straggler_age);
+}
+
 void Scheduler::Impl::find_stragglers(Instant now) {
   stragglers_.clear();
   // What is handed out from now on, or is out of the question now, is looked at again then at the latest.
-  quiet_until_ = now + options_.straggler_age;
+  quiet_until_ = now + std::min(options_.least_straggler_age, options_.straggler_age);
   for (const auto& [id, worker] : workers_)
     for (const Execution& execution : worker.held) {
       if (!may_duplicate(execution.task)) continue;
-      if (const Instant old = newest(execution) + options_.straggler_age; old > now)
+      if (const Instant old = newest(execution) + slow_after(step_of(execution.task)); old > now)
         quiet_until_ = std::min(quiet_until_, old);
       else
         stragglers_.push_back(
             {executions_of(execution.task), execution.since, id, {execution.task, execution.attempt}});
     }
-  quiet_until_ = std::max(quiet_until_, now + options_.straggler_age / searches_an_age);
+  quiet_until_ = std::max(quiet_until_, now + executions_ * rest_after_look);
   std::stable_sort(stragglers_.begin(), stragglers_.end(), [](const Straggler& a, const Straggler& b) {
     return std::pair{a.running, a.since} < std::pair{b.running, b.since};
   });

@@ -166,6 +166,7 @@ class Scheduler::Impl {
   Instant newest(const Execution& execution) const;
   const Execution* find_execution(WorkerId id, const Assignment& assignment) const;
   int executions_of(TaskId task) const;
+  Instant slow_after(const Step& step) const;
   void find_stragglers(Instant now);
   int room(const Worker& worker) const;
   void list(WorkerId id, Worker& worker);

@@ -23,8 +23,9 @@ double uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 1
 
 /// As run/worker.cpp: results wait no longer than this while there is more to do.
 constexpr Nanoseconds report_wait = 50'000'000;
-/// How often idle workers are looked at for further executions (run/dispatcher.cpp does so in every round).
-constexpr Nanoseconds look_interval = 500'000'000;
+/// How often idle workers are looked at for further executions (run/dispatcher.cpp does so in every round): a
+/// part of the time after which the shortest task counts as slow.
+constexpr Nanoseconds look_interval = 100'000'000;
 
 enum class Kind : std::uint8_t { at_master, at_worker, finished, round, look, death, restart };
 

@@ -1,8 +1,10 @@
 #include "simulation/fiber.hpp"
 
 #include <utility>
+#include <vector>
 
 #include <cxxabi.h>
+#include <ucontext.h>
 
 namespace petavox::simulation {
 namespace {
@@ -10,22 +12,28 @@ namespace {
 constexpr std::size_t stack_bytes = std::size_t{512} << 10;
 Fiber* entering = nullptr;
 
+/// Stacks of fibers that have ended: new ones would have to be mapped page by page.
+std::vector<std::unique_ptr<std::byte[]>> spare_stacks;
+
+std::unique_ptr<std::byte[]> take_stack() {
+  if (spare_stacks.empty()) return std::make_unique_for_overwrite<std::byte[]>(stack_bytes);
+  auto stack = std::move(spare_stacks.back());
+  spare_stacks.pop_back();
+  return stack;
+}
+
 /// What the C++ runtime knows of exceptions that are being handled: each fiber has its own.
 struct Handled {
   void* caught;
   unsigned int uncaught;
 };
+Handled& handled() { return *reinterpret_cast<Handled*>(abi::__cxa_get_globals()); }
 
 }  // namespace
 
-Fiber::Fiber(std::function<void()> body)
-    : body_{std::move(body)}, stack_{std::make_unique_for_overwrite<std::byte[]>(stack_bytes)} {
-  getcontext(&here_);
-  here_.uc_stack.ss_sp = stack_.get();
-  here_.uc_stack.ss_size = stack_bytes;
-  here_.uc_link = &caller_;
-  makecontext(&here_, &Fiber::enter, 0);
-}
+Fiber::Fiber(std::function<void()> body) : body_{std::move(body)}, stack_{take_stack()} {}
+
+Fiber::~Fiber() { spare_stacks.push_back(std::move(stack_)); }
 
 void Fiber::enter() {
   Fiber& self = *std::exchange(entering, nullptr);
@@ -35,21 +43,38 @@ void Fiber::enter() {
     self.error_ = std::current_exception();
   }
   self.ended_ = true;
+  _longjmp(self.caller_, 1);
 }
 
-void Fiber::change(ucontext_t& from, const ucontext_t& to) {
-  auto& now = *reinterpret_cast<Handled*>(abi::__cxa_get_globals());
-  const Handled mine = std::exchange(now, Handled{});
-  swapcontext(&from, &to);
-  now = mine;
-}
-
-void Fiber::resume() {
+// The first jump needs a stack, which only a context can have.
+void Fiber::begin() {
+  begun_ = true;
   entering = this;
-  change(caller_, here_);
+  ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = stack_.get();
+  context.uc_stack.ss_size = stack_bytes;
+  context.uc_link = nullptr;
+  makecontext(&context, &Fiber::enter, 0);
+  setcontext(&context);
+}
+
+// By jumps, not by swapcontext(), which asks the kernel for the signal mask each time. Frames stay as they
+// are on both sides, so that no destructor is passed over.
+void Fiber::resume() {
+  const Handled mine = std::exchange(handled(), Handled{});
+  if (_setjmp(caller_) == 0) {
+    if (begun_) _longjmp(here_, 1);
+    begin();
+  }
+  handled() = mine;
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
-void Fiber::suspend() { change(here_, caller_); }
+void Fiber::suspend() {
+  const Handled mine = std::exchange(handled(), Handled{});
+  if (_setjmp(here_) == 0) _longjmp(caller_, 1);
+  handled() = mine;
+}
 
 }  // namespace petavox::simulation

@@ -2,12 +2,11 @@
 // A thread of control of its own that runs only when it is told to: ranks of a simulation take turns, in one
 // thread, in an order that depends on nothing but the seed.
 
+#include <csetjmp>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
-
-#include <ucontext.h>
 
 namespace petavox::simulation {
 
@@ -17,7 +16,7 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
   /// Expects that the body has ended: what it holds would be lost.
-  ~Fiber() = default;
+  ~Fiber();
 
   /// Goes on with the body until it suspends or ends. Rethrows what the body threw.
   void resume();
@@ -27,12 +26,12 @@ class Fiber {
 
  private:
   static void enter();
-  void change(ucontext_t& from, const ucontext_t& to);
+  void begin();
   std::function<void()> body_;
   std::unique_ptr<std::byte[]> stack_;
-  ucontext_t here_{}, caller_{};
+  std::jmp_buf here_, caller_;
   std::exception_ptr error_;
-  bool ended_ = false;
+  bool begun_ = false, ended_ = false;
 };
 
 }  // namespace petavox::simulation

@@ -132,6 +132,10 @@ class Trial {
       faults_.poison.insert({0, random().below(static_cast<std::int64_t>(setting_.expected[0].size()))});
   }
 
+  /// By its path: it is asked for every input of every task.
+  bool pack_exists(const Location& at) const {
+    return std::filesystem::exists(root_.path() + "/" + pack_name(at.generation, at.writer));
+  }
   bool launch();
   void check_start(const Master& master);
   void tear_journal(std::uint32_t generation);
@@ -243,8 +247,7 @@ class Trial::SimulatedRunner final : public Runner {
     for (const auto& [task, result] : work.inputs) {
       if ((result.flags & done_skipped) != 0) continue;
       const Disk::Object* object = trial_.disk_.find(result.location);
-      if (object == nullptr ||
-          !trial_.root_.exists(pack_name(result.location.generation, result.location.writer))) {
+      if (object == nullptr || !trial_.pack_exists(result.location)) {
         outcome.kind = OutcomeKind::corrupt;
         outcome.culprit = task;
         outcome.text = "a simulated damage";

@@ -55,6 +55,44 @@ TEST_F(MasterTest, AnExpiredLeaseBlamesTheTaskThatRunsNotOneThatIsFinishedAndNot
   EXPECT_EQ(lost.tasks, (std::vector<TaskId>{work[1].task}));
 }
 
+// Tasks of 100 ms, and commits of 20 ms for which the work waits: the first shows what one takes.
+TEST_F(MasterTest, CommitsThatHoldUpTheWorkAreMadeSparingly) {
+  const auto commits_of = [&](bool sparingly) {
+    const OutputRoot root = OutputRoot::create((scratch_ / (sparingly ? "sparing" : "plain")).string());
+    Master master{*plan_, root, quiet()};
+    int commits = 0;
+    master.before_commit([&] {
+      ++commits;
+      virtual_time += 20ms;
+    });
+    if (sparingly) master.commit_sparingly();
+    const WorkerId me{0};
+    master.add_worker(me);
+    Index tasks = 0;
+    while (true) {
+      const std::vector<Work> work = master.work_for(me);
+      if (work.empty()) break;
+      for (const Work& w : work) {
+        virtual_time += 100ms;
+        TaskOutcome outcome;
+        outcome.task = w.task;
+        outcome.attempt = w.attempt;
+        outcome.kind = OutcomeKind::skipped;
+        master.report(me, outcome);
+        master.tick();
+        ++tasks;
+      }
+    }
+    EXPECT_GE(tasks, 8);
+    return std::pair{tasks, commits};
+  };
+  const auto [tasks, plain] = commits_of(false);
+  EXPECT_EQ(plain, tasks);
+  const auto [same_tasks, sparing] = commits_of(true);
+  EXPECT_EQ(same_tasks, tasks);
+  EXPECT_EQ(sparing, (tasks + 5) / 6) << "one in 600 ms";
+}
+
 // The rank hangs, is charged when its lease ends, and is killed with all others later.
 TEST_F(MasterTest, OneDeathIsChargedOnce) {
   const WorkerId worker{1};

@@ -70,6 +70,65 @@ TEST(SchedulerCopies, tasks_that_run_once_are_duplicated_before_those_that_run_t
   EXPECT_EQ(scheduler.straggler(erin, 22s)->task, (TaskId{0, 0}));
 }
 
+ListGraph independent(int tasks) {
+  return ListGraph{ListGraph::Reads{std::vector<std::vector<TaskId>>(static_cast<std::size_t>(tasks))}};
+}
+
+/// A scheduler in which alice holds the last of its tasks since `at`, and four others took `usual` each.
+Scheduler four_done(const ListGraph& graph, std::chrono::nanoseconds usual, Instant at) {
+  Scheduler scheduler{graph, {.prefetch = 1}};
+  for (const WorkerId w : {alice, bob, carol, dave}) scheduler.add_worker(w);
+  for (int i = 0; i < 4; ++i) {
+    const auto given = scheduler.next(bob, 0s);
+    EXPECT_EQ(scheduler.succeeded(bob, given.front().task, 1), Acceptance::accepted);
+    scheduler.took(0, usual);
+  }
+  EXPECT_EQ(scheduler.next(alice, at).size(), 1U);
+  return scheduler;
+}
+
+TEST(SchedulerCopies, what_counts_as_slow_follows_what_the_step_takes) {
+  const auto graph = independent(5);
+  const auto copied_after = [&](std::chrono::nanoseconds usual, Instant before, Instant after) {
+    Scheduler scheduler = four_done(graph, usual, 1s);
+    EXPECT_FALSE(scheduler.straggler(bob, 1s + before)) << usual.count();
+    EXPECT_TRUE(scheduler.straggler(carol, 1s + after)) << usual.count();
+  };
+  copied_after(2s, 3999ms, 4s);
+  copied_after(1ms, 249ms, 250ms);  // its result may be on its way
+  copied_after(60s, 9999ms, 10s);
+  copied_after(std::chrono::nanoseconds::max(), 9999ms, 10s);
+}
+
+TEST(SchedulerCopies, of_a_step_whose_durations_are_not_known_the_longest_wait_holds) {
+  const auto graph = independent(4);
+  Scheduler scheduler{graph, {.prefetch = 1}};
+  for (const WorkerId w : {alice, bob}) scheduler.add_worker(w);
+  for (int i = 0; i < 3; ++i) {
+    const auto given = scheduler.next(bob, 0s);
+    EXPECT_EQ(scheduler.succeeded(bob, given.front().task, 1), Acceptance::accepted);
+    scheduler.took(0, 1s);
+  }
+  EXPECT_EQ(scheduler.next(alice, 0s).size(), 1U);
+  EXPECT_FALSE(scheduler.straggler(bob, 9999ms));
+  EXPECT_TRUE(scheduler.straggler(bob, 10s));
+}
+
+TEST(SchedulerCopies, a_step_that_turns_out_short_is_looked_at_again_in_time) {
+  const auto graph = independent(5);
+  Scheduler scheduler{graph, {.prefetch = 1}};
+  for (const WorkerId w : {alice, bob, carol}) scheduler.add_worker(w);
+  EXPECT_EQ(scheduler.next(alice, 0s).size(), 1U);
+  EXPECT_FALSE(scheduler.straggler(carol, 0s)) << "nothing is known yet";
+  for (int i = 0; i < 4; ++i) {
+    const auto given = scheduler.next(bob, 0s);
+    EXPECT_EQ(scheduler.succeeded(bob, given.front().task, 1), Acceptance::accepted);
+    scheduler.took(0, 300ms);
+  }
+  EXPECT_FALSE(scheduler.straggler(carol, 599ms));
+  EXPECT_TRUE(scheduler.straggler(carol, 600ms));
+}
+
 TEST(SchedulerCopies, one_of_two_executions_may_fail) {
   const auto graph = single();
   Scheduler scheduler{graph, {.max_attempts = 1, .straggler_age = 0s}};
