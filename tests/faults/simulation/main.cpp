@@ -1,9 +1,9 @@
 // Runs seeds of the simulation. Every seed is a run of its own with its own faults, and the same each time.
 //
-//   simulate_faults DIRECTORY A B [--repeat N]     seeds A to B-1; every N-th runs twice and must be the same
+//   simulate_faults A B [--repeat N]     seeds A to B-1; every N-th runs twice and must be the same
 //
-// DIRECTORY should be in memory (/dev/shm): the master writes real journals. Exit code 1 if a promise was
-// broken; each such seed is named on a line of its own. The last line has the counts.
+// Exit code 1 if a promise was broken; each such seed is named on a line of its own. The last line has the
+// counts.
 
 #include "petavox/base/log.hpp"
 
@@ -12,29 +12,26 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 int main(int argc, char** argv) {
   using namespace petavox::simulation;
-  if (argc != 4 && !(argc == 6 && std::strcmp(argv[4], "--repeat") == 0)) {
-    std::fprintf(stderr, "usage: %s DIRECTORY A B [--repeat N]\n", argv[0]);
+  if (argc != 3 && !(argc == 5 && std::strcmp(argv[3], "--repeat") == 0)) {
+    std::fprintf(stderr, "usage: %s A B [--repeat N]\n", argv[0]);
     return 2;
   }
   petavox::log::set_level(std::getenv("SIMULATION_LOG") != nullptr ? petavox::log::Level::debug
                                                                    : petavox::log::Level::off);
-  const std::string directory = argv[1];
-  const std::uint64_t begin = std::strtoull(argv[2], nullptr, 10), end = std::strtoull(argv[3], nullptr, 10);
-  const std::uint64_t repeat = argc == 6 ? std::strtoull(argv[5], nullptr, 10) : 0;
+  const std::uint64_t begin = std::strtoull(argv[1], nullptr, 10), end = std::strtoull(argv[2], nullptr, 10);
+  const std::uint64_t repeat = argc == 5 ? std::strtoull(argv[4], nullptr, 10) : 0;
   const auto settings = make_settings();
   std::uint64_t failed = 0, launches = 0, crashes = 0, executions = 0, repeated = 0;
   double virtual_s = 0;
   for (std::uint64_t seed = begin; seed < end; ++seed) {
-    const TrialReport report = run_trial(settings, seed, directory);
+    const TrialReport report = run_trial(settings, seed);
     std::string problem = report.violation;
     if (problem.empty() && repeat > 0 && seed % repeat == 0) {
       ++repeated;
-      if (run_trial(settings, seed, directory).trace != report.trace)
-        problem = "a second run went another way";
+      if (run_trial(settings, seed).trace != report.trace) problem = "a second run went another way";
     }
     if (!problem.empty()) {
       ++failed;
@@ -47,7 +44,6 @@ int main(int argc, char** argv) {
     executions += static_cast<std::uint64_t>(report.executions);
     virtual_s += report.virtual_s;
   }
-  std::filesystem::remove_all(directory);
   std::printf(
       "%llu seeds, %llu broken promises, %llu launches, %llu crashed ranks, %llu executions, %.1f virtual "
       "hours, %llu "

@@ -3,8 +3,8 @@
 #include "petavox/run/dispatcher.hpp"
 #include "petavox/run/run_directory.hpp"
 
-#include <filesystem>
-#include <fstream>
+#include "simulation/memory_files.hpp"
+
 #include <numeric>
 
 #include <fmt/format.h>
@@ -66,8 +66,11 @@ struct Faults {
 
 class Trial {
  public:
-  Trial(const Setting& setting, std::uint64_t seed, const std::string& directory)
-      : setting_{setting}, plan_{*setting.plan}, machine_{seed}, root_{OutputRoot::create(directory)} {
+  Trial(const Setting& setting, std::uint64_t seed)
+      : setting_{setting},
+        plan_{*setting.plan},
+        machine_{seed},
+        root_{OutputRoot::create(std::string{memory_root} + "/run")} {
     draw_faults();
   }
 
@@ -132,10 +135,6 @@ class Trial {
       faults_.poison.insert({0, random().below(static_cast<std::int64_t>(setting_.expected[0].size()))});
   }
 
-  /// By its path: it is asked for every input of every task.
-  bool pack_exists(const Location& at) const {
-    return std::filesystem::exists(root_.path() + "/" + pack_name(at.generation, at.writer));
-  }
   bool launch();
   void check_start(const Master& master);
   void tear_journal(std::uint32_t generation);
@@ -247,7 +246,8 @@ class Trial::SimulatedRunner final : public Runner {
     for (const auto& [task, result] : work.inputs) {
       if ((result.flags & done_skipped) != 0) continue;
       const Disk::Object* object = trial_.disk_.find(result.location);
-      if (object == nullptr || !trial_.pack_exists(result.location)) {
+      if (object == nullptr ||
+          !trial_.root_.exists(pack_name(result.location.generation, result.location.writer))) {
         outcome.kind = OutcomeKind::corrupt;
         outcome.culprit = task;
         outcome.text = "a simulated damage";
@@ -300,15 +300,12 @@ void Trial::before_commit() {
 
 // A write that was cut short: bytes behind the last whole record that mean nothing.
 void Trial::tear_journal(std::uint32_t generation) {
-  const std::string path = root_.path() + "/journal/" + std::to_string(generation);
-  std::string bytes;
-  {
-    std::ifstream in{path, std::ios::binary};
-    bytes.assign(std::istreambuf_iterator<char>{in}, {});
-  }
+  File file = root_.open_or_create("journal/" + std::to_string(generation));
+  Bytes bytes(static_cast<std::size_t>(file.size_bytes()));
+  file.read_exact_at(bytes, 0);
   const auto from = static_cast<std::size_t>(random().below(static_cast<std::int64_t>(bytes.size())));
-  std::ofstream{path, std::ios::binary | std::ios::app}
-      << bytes.substr(from, static_cast<std::size_t>(random().between(1, 200)));
+  const auto size = std::min(static_cast<std::size_t>(random().between(1, 200)), bytes.size() - from);
+  file.write_all_at(std::span{bytes}.subspan(from, size), bytes.size());
 }
 
 void Trial::check_start(const Master& master) {
@@ -420,11 +417,10 @@ void Trial::check_end() {
 
 }  // namespace
 
-TrialReport run_trial(const std::vector<Setting>& settings, std::uint64_t seed,
-                      const std::string& directory) {
-  std::filesystem::remove_all(directory);
+TrialReport run_trial(const std::vector<Setting>& settings, std::uint64_t seed) {
+  clear_memory_files();
   const Setting& setting = settings[static_cast<std::size_t>(mix64(seed) % settings.size())];
-  return Trial{setting, seed, directory}.run();
+  return Trial{setting, seed}.run();
 }
 
 }  // namespace petavox::simulation

@@ -37,7 +37,7 @@ struct TrialReport {
   double virtual_s = 0;
 };
 
-/// In the directory, which is emptied first.
-TrialReport run_trial(const std::vector<Setting>& settings, std::uint64_t seed, const std::string& directory);
+/// In memory_files.hpp, which are cleared first.
+TrialReport run_trial(const std::vector<Setting>& settings, std::uint64_t seed);
 
 }  // namespace petavox::simulation
