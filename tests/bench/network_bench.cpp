@@ -100,7 +100,6 @@ void measure(const network::Model& model, Extent window, double peak) {
 
 int main(int argc, char** argv) {
   const double peak = peak_gflops();
-  std::printf("%s; peak of one core %.1f GFLOP/s\n", network::backend_identity().c_str(), peak);
   std::vector<network::Model> models;
   for (int i = 1; i < argc; ++i) {
     std::ifstream file{argv[i], std::ios::binary};
@@ -110,6 +109,8 @@ int main(int argc, char** argv) {
   if (models.empty())
     for (const std::string& name : network::builtin_models())
       models.push_back(network::parse_model(network::builtin_model(name), name));
+  std::printf("%s; peak of one core %.1f GFLOP/s\n", network::backend_identity(models.front(), {}).c_str(),
+              peak);
   for (const network::Model& model : models) {
     if (model.outputs.front().kind == network::OutputKind::object) {
       measure(model, model.outputs.front().flooding.field_of_view, peak);
