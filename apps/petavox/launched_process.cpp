@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <string_view>
 #include <thread>
 
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 namespace petavox::app {
 namespace {
 
-constexpr const char* shared_memory = "/dev/shm/";
+constexpr std::string_view shared_memory = "/dev/shm/";
 
 sigset_t watched_set() {
   sigset_t set;
@@ -54,12 +55,14 @@ pid_t parent_of(pid_t pid) {
   return parent;
 }
 
-/// Paths below /dev/shm that the process has mapped.
+/// Files in /dev/shm that the process has mapped. Those in directories there, such as a run's own, are no
+/// segments.
 std::set<std::string> segments_of(pid_t pid) {
   std::set<std::string> found;
   std::ifstream file{"/proc/" + std::to_string(pid) + "/maps"};
   for (std::string line; std::getline(file, line);)
-    if (const auto at = line.find(shared_memory); at != std::string::npos && !line.ends_with("(deleted)"))
+    if (const auto at = line.find(shared_memory); at != std::string::npos && !line.ends_with("(deleted)") &&
+                                                  line.rfind('/') == at + shared_memory.size() - 1)
       found.insert(line.substr(at));
   return found;
 }

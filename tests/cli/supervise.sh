@@ -92,10 +92,12 @@ if [ -n "$MPIRUN" ]; then
   same "$(field state)" failed "state of a run with a poison block"
   same "$(field quarantined)" 1 "quarantined blocks"
   same "$(field died)" 3 "charges"
-  # mpirun itself is killed: what its ranks leave in /dev/shm is removed, and the next launch completes the run.
-  "$PETAVOX" supervise --wait 0.1 -- $MPIRUN -n 3 "$PETAVOX" run slow.yaml --plugin "$PLUGIN" --out shm >out 2>err &
+  # mpirun itself is killed: what its ranks leave in /dev/shm is removed, but for the run's own directory; and the next
+  # launch completes the run.
+  memory=$(mktemp -d /dev/shm/petavox_supervise.XXXXXX)
+  "$PETAVOX" supervise --wait 0.1 -- $MPIRUN -n 3 "$PETAVOX" run slow.yaml --plugin "$PLUGIN" --out "$memory" >out 2>err &
   for _ in $(seq 200); do
-    "$PETAVOX" status shm --json 2>/dev/null | grep -qE '"done":[1-9]' && break
+    "$PETAVOX" status "$memory" --json 2>/dev/null | grep -qE '"done":[1-9]' && break
     sleep 0.05
   done
   kill -KILL "$(pgrep -P $! | head -n 1)"
@@ -107,6 +109,7 @@ if [ -n "$MPIRUN" ]; then
   segments=$(sed -nE 's/.*removed (.*), left by a killed launch/\1/p' err)
   same "$(wc -w <<<"$segments")" 3 "segments of three ranks"
   for segment in $segments; do [ ! -e "$segment" ] || fail "$segment is still there"; done
+  rm -r "$memory"
 fi
 
 # Metrics while it works.
