@@ -113,7 +113,8 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
     tasks += static_cast<double>(row.tasks);
     waiting += wait;
   }
-  costs.task_overhead_s = (waiting + profile.sync.total_s()) / std::max(1.0, tasks);
+  costs.task_overhead_s = waiting / std::max(1.0, tasks);
+  costs.sync_s = profile.sync.total_s() / static_cast<double>(std::max<std::uint64_t>(1, profile.sync.tasks));
   costs.start_s = std::max(0.0, report.wall_s - profile.span_s);
   costs.disk_bytes_s = disk_bytes_s(root);
   return costs;
@@ -168,8 +169,9 @@ int run(const Options& options) {
   for (const StepRate& r : costs.steps)
     std::cout << fmt::format("{:<32} {:>14.3f} {:>14.4f} {:>14.4f} {:>7.2f}x\n", r.name, r.cpu_s * 1e9,
                              r.inner.stored_written, r.inner.stored_read, std::exp(r.log_sigma));
-  std::cout << fmt::format("overhead a task {}, disk {}/s; written to {}\n",
-                           seconds_text(costs.task_overhead_s), bytes_text(costs.disk_bytes_s), options.out);
+  std::cout << fmt::format("overhead a task {}, a sync {}, disk {}/s; written to {}\n",
+                           seconds_text(costs.task_overhead_s), seconds_text(costs.sync_s),
+                           bytes_text(costs.disk_bytes_s), options.out);
   return 0;
 }
 

@@ -1,7 +1,10 @@
 #include "apps/petavox/costs.hpp"
 
+#include "petavox/run/commit_interval.hpp"
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 
@@ -77,11 +80,12 @@ void separate_edges(Costs& large, double large_share, const Costs& small, double
 
 std::string costs_to_json(const Costs& costs) {
   Json json;
-  json["petavox_costs"] = 2;
+  json["petavox_costs"] = 3;
   json["host"] = costs.host;
   json["block_shape"] = {costs.block_shape.z, costs.block_shape.y, costs.block_shape.x};
   json["disk_bytes_s"] = std::round(costs.disk_bytes_s);
   json["task_overhead_s"] = costs.task_overhead_s;
+  json["sync_s"] = costs.sync_s;
   json["start_s"] = costs.start_s;
   json["per_voxel"] = Json::array();
   for (const StepRate& r : costs.steps) {
@@ -106,13 +110,14 @@ Costs read_costs(const std::filesystem::path& file) {
   try {
     if (text.size() > max_file_bytes) throw std::length_error{"it is larger than 16 MiB"};
     const Json json = Json::parse(text);
-    if (json.at("petavox_costs").get<int>() != 2) throw std::range_error{"it is of another version"};
+    if (json.at("petavox_costs").get<int>() != 3) throw std::range_error{"it is of another version"};
     Costs costs;
     costs.host = json.at("host").get<std::string>();
     for (int axis = 0; axis < 3; ++axis)
       costs.block_shape[axis] = json.at("block_shape").at(static_cast<std::size_t>(axis)).get<Index>();
     costs.disk_bytes_s = sane(json, "disk_bytes_s");
     costs.task_overhead_s = sane(json, "task_overhead_s");
+    costs.sync_s = sane(json, "sync_s");
     costs.start_s = sane(json, "start_s");
     for (const Json& r : json.at("per_voxel")) {
       StepRate& rate = costs.steps.emplace_back();
@@ -151,6 +156,16 @@ std::vector<simulate::TaskCost> task_costs(const Plan& plan, const Costs& costs)
   return all;
 }
 
+namespace {
+
+/// Of the time of work, in an executor that waits for them.
+double share_of_commits(double commit_s) {
+  const auto took = std::chrono::duration_cast<TimePoint::duration>(std::chrono::duration<double>{commit_s});
+  return commit_s / std::chrono::duration<double>(sparing_interval(took)).count();
+}
+
+}  // namespace
+
 Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) {
   Estimate result;
   Index tasks = 0;
@@ -173,6 +188,7 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
     wall += cost.wall_s;
     result.steps.push_back(cost);
   }
+  const bool serial = machine.ranks == 1 && plan.config().threads == 1;
   const std::int64_t workers = num_workers(machine.ranks, plan.config().threads);
   // More threads than cores do not work faster.
   const double parallel =
@@ -184,6 +200,7 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
     simulate::Cluster cluster;
     cluster.workers = workers;
     cluster.worker_task_s = overhead * slowdown;
+    if (!serial) cluster.worker_report_s = costs.sync_s;
     std::vector<simulate::TaskCost> of_tasks = task_costs(plan, costs);
     for (simulate::TaskCost& cost : of_tasks) {
       cost.mean_s *= slowdown;
@@ -192,6 +209,7 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
     result.seconds = simulate::run(plan, of_tasks, cluster, {}).makespan_s;
     result.simulated = true;
   }
+  if (serial) result.seconds *= 1 + share_of_commits(2 * costs.sync_s);
   const double disk = machine.disk_bytes_s > 0 ? machine.disk_bytes_s : costs.disk_bytes_s;
   const double disk_s = disk > 0 ? (result.stored_read + result.stored_written) / disk : 0;
   result.seconds = std::max(result.seconds, disk_s) + costs.start_s;

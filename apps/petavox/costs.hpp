@@ -36,7 +36,8 @@ struct Costs {
   std::string host;
   Extent block_shape{1, 1, 1};
   double disk_bytes_s = 0;     ///< written and synced, alone; 0: not measured
-  double task_overhead_s = 0;  ///< of a worker for each task, beside the step itself
+  double task_overhead_s = 0;  ///< of a worker for each task, beside the step itself and syncs
+  double sync_s = 0;           ///< making durable what a report names; as much again for the records
   double start_s = 0;          ///< until the first task begins
   std::vector<StepRate> steps;
 };

@@ -1,6 +1,7 @@
 #include "petavox/run/master.hpp"
 
 #include "petavox/base/log.hpp"
+#include "petavox/run/commit_interval.hpp"
 #include "petavox/run/finish.hpp"
 
 #include <algorithm>
@@ -11,10 +12,6 @@
 namespace petavox {
 namespace {
 
-constexpr TimePoint::duration shortest_commit_interval = std::chrono::milliseconds{50};
-constexpr TimePoint::duration longest_commit_interval = std::chrono::seconds{1};
-/// If commits are to be made sparingly: so many times what the last one took lie between two.
-constexpr int rest_after_commit = 30;
 constexpr auto look_interval = std::chrono::milliseconds{1000};
 
 std::vector<std::int64_t> task_counts(const Plan& plan) {
@@ -83,9 +80,7 @@ void Master::commit() {
   const ProfileScope timed{profile_, ProfileEvent::commit};
   journal_.commit();
   last_commit_ = steady_now();
-  if (sparing_)
-    commit_interval_ = std::clamp(rest_after_commit * (last_commit_ - begin), shortest_commit_interval,
-                                  longest_commit_interval);
+  if (sparing_) commit_interval_ = sparing_interval(last_commit_ - begin);
 }
 
 bool Master::is_there(const std::optional<IndexedResult>& result) const {

@@ -8,6 +8,8 @@
 #include "apps/petavox/progress_view.hpp"
 #include "apps/petavox/slurm_script.hpp"
 #include "apps/petavox/supervisor.hpp"
+#include "unit/run/run_world.hpp"
+#include "unit/run/world.hpp"
 #include "unit/volumes/scratch.hpp"
 
 #include <fstream>
@@ -283,6 +285,26 @@ TEST(Costs, TwoSamplesTellWhatFacesChange) {
   Costs same = sample(0.5);
   separate_edges(same, 0.5, sample(0.5), 0.5);
   EXPECT_DOUBLE_EQ(same.steps.front().traffic(1).written, 1.5) << "nothing is told by two of one kind";
+}
+
+// A commit is two syncs. Of 0.5 ms each one comes after 50 ms of work, of 5 ms each one after 300 ms, of 50
+// ms each one after a second.
+TEST(Costs, ASerialRunWaitsForCommitsNowAndThen) {
+  const auto plan =
+      test::plan_of(test::run_header("out", "[4, 4, 4]", "") + "stages:\n  flaky: {writes: {image: copy}}\n",
+                    {test::input_info("input", Box::from({}, {8, 8, 8}))});
+  Costs costs;
+  for (const StepPlan& step : plan->steps()) costs.steps.push_back({step.name, 0.1, 0.1, {}, {}, 0});
+  const auto seconds = [&](double sync_s, int ranks) {
+    costs.sync_s = sync_s;
+    return estimate(*plan, costs, {ranks, 0, 0}).seconds;
+  };
+  const double work = seconds(0, 1);
+  EXPECT_GT(work, 51.2) << "512 voxels and more than one step";
+  EXPECT_NEAR(seconds(0.0005, 1) / work, 1 + 0.001 / 0.05, 1e-9);
+  EXPECT_NEAR(seconds(0.005, 1) / work, 1 + 0.01 / 0.3, 1e-9);
+  EXPECT_NEAR(seconds(0.05, 1) / work, 1 + 0.1 / 1, 1e-9);
+  EXPECT_GT(seconds(0.05, 2), seconds(0, 2)) << "ranks sync before they report";
 }
 
 }  // namespace
