@@ -109,43 +109,57 @@ void name_union() {
     }
 }
 
-/// Two boxes that meet in a face of edge x edge fragments, each joined with its opposite.
-void join_names(Index edge, std::size_t memory_bytes) {
+/// Two boxes that meet in a face of edge x edge fragments, each joined with its opposite. Fragments begin
+/// `depth` voxels apart from the face at most, so that their order is that of the face for 1 only.
+void join_names(Index edge, Index depth, std::size_t memory_bytes) {
+  constexpr Index pitch = 20;
   NodeContext node;
-  node.domain = {{0, 0, 0}, {4, edge, edge}};
+  node.domain = {{0, 0, 0}, {2 + 2 * depth, pitch * edge, pitch * edge}};
+  node.box = {{1, 0, 0}, {1 + 2 * depth, pitch * edge, pitch * edge}};
   node.memory_bytes = memory_bytes;
+  Box low = node.box, high = node.box;
+  low.end.z = high.begin.z = 1 + depth;
   const JoinNames names;
-  const auto leaf = [&](Index z, const ReductionContext& context) {
+  const auto name_of = [&](const Box& box, Index y, Index x) {
+    const auto place = static_cast<std::uint64_t>((box.begin.z * edge + y) * edge + x);
+    const auto z = static_cast<Index>(mix64(place) % static_cast<std::uint64_t>(depth));
+    return name_of_voxel(node.domain, {box.begin.z + z, y * pitch, x * pitch});
+  };
+  const auto leaf = [&](const Box& box, const ReductionContext& context) {
     std::vector<JoinNames::Fragment> fragments;
     std::vector<JoinNames::Pair> pairs;
-    Box{{z, 0, 0}, {z + 1, edge, edge}}.for_each([&](Coord p) {
-      const Name name = name_of_voxel(node.domain, p);
-      fragments.push_back({name, all_faces});
-      if (z > 1) pairs.push_back({name, name - static_cast<Name>(edge * edge)});
-    });
-    return JoinNames::leaf_state(fragments, pairs, context);
+    for (Index y = 0; y < edge; ++y)
+      for (Index x = 0; x < edge; ++x) {
+        const Name name = name_of(box, y, x);
+        fragments.push_back({name, all_faces});
+        if (box == high) pairs.push_back({name, name_of(low, y, x)});
+      }
+    return JoinNames::leaf_state(fragments, pairs, context.at(box));
   };
   double seconds = 1e9;
-  std::size_t held = 0, spilled = 0;
+  std::size_t state = 0, held = 0, most = 0, spilled = 0;
   for (int round = 0; round < 3; ++round) {
-    node.box = {{1, 0, 0}, {3, edge, edge}};
     const ReductionContext context{node};
-    JoinNames::State a = leaf(1, context.at({{1, 0, 0}, {2, edge, edge}})),
-                     b = leaf(2, context.at({{2, 0, 0}, {3, edge, edge}}));
-    const Join join{{{1, 0, 0}, {2, edge, edge}}, {{2, 0, 0}, {3, edge, edge}}, node.box, node.domain};
-    JoinNames::State joined;
+    JoinNames::State a = leaf(low, context), b = leaf(high, context), joined;
     seconds = std::min(seconds, least_cpu_seconds(1, [&] {
                          NameChanges changes{context.pool};
-                         joined = names.merge(std::move(a), std::move(b), join, context, changes);
+                         joined = names.merge(std::move(a), std::move(b),
+                                              Join{low, high, node.box, node.domain}, context, changes);
                          names.settle(joined, context, changes);
                          held = context.pool->held_bytes();
+                         most = context.pool->most_held_bytes();
                          spilled = context.pool->spilled_bytes();
                        }));
+    state = joined.roots.bytes() + joined.members.bytes() + joined.pending.bytes();
   }
   const double fragments = 2.0 * static_cast<double>(edge * edge);
-  std::printf("join names, budget %5.0f MiB    %7.1f M fragments/s, %.0f MiB in memory, %.0f MiB in files\n",
-              static_cast<double>(memory_bytes) / 1048576, fragments / seconds / 1e6,
-              static_cast<double>(held) / 1048576, static_cast<double>(spilled) / 1048576);
+  const auto each = [&](std::size_t bytes) { return static_cast<double>(bytes) / fragments; };
+  std::printf(
+      "join names, %s, budget %5.0f MiB %6.1f M fragments/s; bytes a fragment: state %.1f, with renamings "
+      "%.1f "
+      "in memory and %.1f in files, at most %.1f in memory\n",
+      depth == 1 ? "in order " : "scattered", static_cast<double>(memory_bytes) / 1048576,
+      fragments / seconds / 1e6, each(state), each(held), each(spilled), each(most));
 }
 
 void memcpy_speed() {
@@ -162,7 +176,8 @@ int main(int argc, char** argv) {
   memcpy_speed();
   kernels(argc > 1 ? std::atoi(argv[1]) : 192);
   name_union();
-  join_names(1024, std::size_t{1} << 30);
-  join_names(1024, 0);
+  for (const petavox::Index depth : {1, 256})
+    for (const std::size_t memory_bytes : {std::size_t{1} << 30, std::size_t{0}})
+      join_names(1024, depth, memory_bytes);
   return 0;
 }

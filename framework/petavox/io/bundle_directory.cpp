@@ -3,7 +3,7 @@
 #include "petavox/base/check.hpp"
 #include "petavox/base/checked.hpp"
 #include "petavox/base/hash.hpp"
-#include "petavox/io/varint.hpp"
+#include "petavox/base/varint.hpp"
 
 #include <cstddef>
 

@@ -1,6 +1,6 @@
 #include "petavox/io/label_chunk.hpp"
 
-#include "petavox/io/varint.hpp"
+#include "petavox/base/varint.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,72 +1,142 @@
 #include "petavox/reduce/join_names.hpp"
 
+#include "petavox/reduce/root_sets.hpp"
+
+#include <functional>
+
 namespace petavox {
 namespace {
 
-/// Number of the smallest root that each root was joined with. Numbers ascend with names.
-class RootUnion {
- public:
-  RootUnion(std::size_t count, const ReductionContext& context) : parents_{context.array<std::uint64_t>()} {
-    parents_.reserve(count);
-    for (std::uint64_t i = 0; i < count; ++i) parents_.push_back(i);
-  }
-  std::uint64_t root(std::uint64_t i) {
-    while (parents_[i] != i) {
-      parents_[i] = parents_[parents_[i]];
-      i = parents_[i];
-    }
-    return i;
-  }
-  void join(std::uint64_t a, std::uint64_t b) {
-    a = root(a);
-    b = root(b);
-    if (a != b) parents_[std::max(a, b)] = std::min(a, b);
-  }
+using State = JoinNames::State;
+using Member = JoinNames::Member;
+using Pending = JoinNames::Pending;
 
- private:
-  SpillVector<std::uint64_t> parents_;
-};
+State empty_state(const ReductionContext& context) {
+  return {PackedRows<Name>{context}, PackedRows<Member>{context}, PackedRows<Pending>{context}};
+}
 
-/// Merges two ascending lists; `number_of_*` receive each element's place in the result.
-SpillVector<Name> merge_roots(const SpillVector<Name>& a, const SpillVector<Name>& b,
-                              SpillVector<std::uint64_t>& number_of_a,
-                              SpillVector<std::uint64_t>& number_of_b, const ReductionContext& context) {
-  auto merged = context.array<Name>();
-  merged.reserve(a.size() + b.size());
-  number_of_a.reserve(a.size());
-  number_of_b.reserve(b.size());
-  std::size_t i = 0, j = 0;
-  while (i < a.size() || j < b.size()) {
-    // A root is a fragment of one of the two boxes, so no name is in both.
-    if (j == b.size() || (i < a.size() && a[i] < b[j])) {
-      number_of_a.push_back(merged.size());
-      merged.push_back(a[i++]);
+Member member(Name name, std::uint64_t root, FaceMask faces) { return {name, root << 6 | faces}; }
+
+/// Calls f(row, of_a) for the rows of two lists in ascending order, those of `a` first where both have one.
+template <class Row, class Key, class F>
+void merge_rows(const PackedRows<Row>& a, const PackedRows<Row>& b, Key key, F&& f) {
+  auto i = a.begin(), j = b.begin();
+  while (i != a.end() || j != b.end())
+    if (j == b.end() || (i != a.end() && std::invoke(key, *i) <= std::invoke(key, *j))) {
+      f(*i, true);
+      ++i;
     } else {
-      number_of_b.push_back(merged.size());
-      merged.push_back(b[j++]);
+      f(*j, false);
+      ++j;
     }
-  }
-  return merged;
 }
 
 /// Calls f(pending join, member) for each pending join whose fragment is among the members: a merge of two
-/// sorted lists. Those whose fragment lies in `box` but is not a member are an error; others go to `rest`.
-template <class Found, class Rest>
-void resolve(const SpillVector<JoinNames::Pending>& pending, const SpillVector<JoinNames::Member>& members,
-             const Box& box, const Box& domain, Found&& found, Rest&& rest) {
-  const JoinNames::Member* member = members.begin();
-  for (const JoinNames::Pending& join : pending) {
-    while (member != members.end() && member->name < join.other) ++member;
-    if (member != members.end() && member->name == join.other)
+/// sorted lists. Those whose fragment lies in `box` but is not a member are an error; returned are the
+/// others.
+template <class Found>
+PackedRows<Pending> resolve(const PackedRows<Pending>& pending, const PackedRows<Member>& members,
+                            const Box& box, const ReductionContext& context, Found&& found) {
+  PackedRows<Pending> rest{context};
+  auto member = members.begin();
+  for (const Pending& join : pending) {
+    while (member != members.end() && (*member).name < join.other) ++member;
+    if (member != members.end() && (*member).name == join.other)
       found(join, *member);
-    else if (box.contains(first_voxel(domain, join.other)))
+    else if (box.contains(first_voxel(context.domain, join.other)))
       throw Error{ErrorCode::internal, "fragment " + std::to_string(join.other) + " of box " +
                                            to_string(box) +
                                            " is joined from outside but has left the state (objects would be "
                                            "split); please report it"};
     else
-      rest(join);
+      rest.push_back(join);
   }
+  return rest;
+}
+
+/// The roots that are reached, and the new numbers of these.
+class ReachedRoots {
+ public:
+  ReachedRoots(std::size_t count, const ReductionContext& context)
+      : bits_{context.array<std::uint64_t>()}, before_{context.array<std::uint64_t>()} {
+    bits_.resize(count / 64 + 1);
+  }
+  void add(std::uint64_t root) { bits_[root / 64] |= std::uint64_t{1} << root % 64; }
+  bool has(std::uint64_t root) const { return (bits_[root / 64] >> root % 64 & 1) != 0; }
+  /// Returns how many there are.
+  std::uint64_t number() {
+    before_.reserve(bits_.size());
+    std::uint64_t count = 0;
+    for (const std::uint64_t word : bits_) {
+      before_.push_back(count);
+      count += static_cast<std::uint64_t>(std::popcount(word));
+    }
+    return count;
+  }
+  std::uint64_t number_of(std::uint64_t root) const {
+    const std::uint64_t earlier = bits_[root / 64] & ~(~std::uint64_t{0} << root % 64);
+    return before_[root / 64] + static_cast<std::uint64_t>(std::popcount(earlier));
+  }
+
+ private:
+  SpillVector<std::uint64_t> bits_, before_;  // before_: reached roots of earlier words
+};
+
+template <class Index>
+State merged(State a, State b, const Join& join, const ReductionContext& context, NameChanges& changes) {
+  // Roots of b are counted after those of a.
+  const std::uint64_t of_b = a.roots.size();
+  RootSets<Index> sets{a.roots.size() + b.roots.size(), context.pool};
+  a.pending = resolve(a.pending, b.members, join.b, context,
+                      [&](const Pending& p, const Member& m) { sets.join(p.root, of_b + m.root()); });
+  b.pending = resolve(b.pending, a.members, join.a, context,
+                      [&](const Pending& p, const Member& m) { sets.join(of_b + p.root, m.root()); });
+
+  State result = empty_state(context);
+  {
+    // In the order of names a set's first root is its smallest.
+    auto smallest = context.array<Name>();
+    std::uint64_t next_of_a = 0, next_of_b = of_b;
+    merge_rows(a.roots, b.roots, std::identity{}, [&](Name name, bool is_of_a) {
+      const std::size_t number = sets.number(is_of_a ? next_of_a++ : next_of_b++);
+      if (number == smallest.size())
+        smallest.push_back(name);
+      else
+        changes.rename(name, smallest[number]);
+    });
+    a.roots = {};
+    b.roots = {};
+    for (const Name name : smallest) result.roots.push_back(name);
+  }
+
+  const auto number_of = [&](std::uint64_t root, bool is_of_a) {
+    return sets.number(is_of_a ? root : of_b + root);
+  };
+  const FaceMask closed_of_a = join.face_of_a(), closed_of_b = join.face_of_b();
+  merge_rows(a.members, b.members, &Member::name, [&](const Member& m, bool is_of_a) {
+    const FaceMask closed = is_of_a ? closed_of_a : closed_of_b;
+    result.members.push_back(
+        member(m.name, number_of(m.root(), is_of_a), m.faces() & static_cast<FaceMask>(~closed)));
+  });
+  a.members = {};
+  b.members = {};
+
+  // Joins of several roots of a set with one fragment are one.
+  auto roots = context.array<std::uint64_t>();
+  Name other = 0;
+  const auto add_joins = [&] {
+    std::sort(roots.begin(), roots.end());
+    roots.resize(static_cast<std::size_t>(std::unique(roots.begin(), roots.end()) - roots.begin()));
+    for (const std::uint64_t root : roots) result.pending.push_back({other, root});
+    roots.clear();
+  };
+  merge_rows(a.pending, b.pending, &Pending::other, [&](const Pending& p, bool is_of_a) {
+    if (p.other != other) add_joins();
+    other = p.other;
+    roots.push_back(number_of(p.root, is_of_a));
+  });
+  add_joins();
+  return result;
 }
 
 }  // namespace
@@ -78,137 +148,106 @@ JoinNames::State JoinNames::leaf_state(std::span<const Fragment> fragments, std:
   for (const Fragment& f : fragments)
     if (f.name != 0 && (f.faces & open) != 0) reached.push_back({f.name, f.faces & open});
   std::ranges::sort(reached, {}, &Fragment::name);
+  std::size_t roots = 0;
+  for (const Fragment& f : reached)
+    if (roots > 0 && reached[roots - 1].name == f.name)
+      reached[roots - 1].faces |= f.faces;
+    else
+      reached[roots++] = f;
+  reached.resize(roots);
 
-  State state{context.array<Name>(), context.array<Member>(), context.array<Pending>()};
-  for (const Fragment& f : reached) {
-    if (state.roots.empty() || state.roots.back() != f.name) {
-      state.members.push_back({f.name, state.roots.size() << 6});
-      state.roots.push_back(f.name);
-    }
-    state.members.back().root_and_faces |= f.faces;
+  State state = empty_state(context);
+  for (std::size_t root = 0; root < roots; ++root) {
+    state.roots.push_back(reached[root].name);
+    state.members.push_back(member(reached[root].name, root, static_cast<FaceMask>(reached[root].faces)));
   }
   std::vector<Pending> pending;
   for (const Pair& pair : pairs) {
-    const Name* own = std::ranges::lower_bound(state.roots, pair.own);
-    PETAVOX_ASSERT(own != state.roots.end() && *own == pair.own && pair.other != 0);
+    const auto own = std::ranges::lower_bound(reached, pair.own, {}, &Fragment::name);
+    PETAVOX_ASSERT(own != reached.end() && own->name == pair.own && pair.other != 0);
     PETAVOX_ASSERT(!context.box.contains(first_voxel(context.domain, pair.other)));
-    pending.push_back({pair.other, static_cast<std::uint64_t>(own - state.roots.begin())});
+    pending.push_back({pair.other, static_cast<std::uint64_t>(own - reached.begin())});
   }
   std::ranges::sort(pending);
   pending.erase(std::unique(pending.begin(), pending.end()), pending.end());
-  state.pending.append(std::span<const Pending>{pending});
+  for (const Pending& p : pending) state.pending.push_back(p);
   return state;
 }
 
 JoinNames::State JoinNames::merge(State a, State b, const Join& join, const ReductionContext& context,
                                   NameChanges& changes) const {
-  auto number_of_a = context.array<std::uint64_t>(), number_of_b = context.array<std::uint64_t>();
-  SpillVector<Name> roots = merge_roots(a.roots, b.roots, number_of_a, number_of_b, context);
-  a.roots = {};
-  b.roots = {};
-
-  RootUnion sets{roots.size(), context};
-  auto pending_a = context.array<Pending>(), pending_b = context.array<Pending>();
-  resolve(
-      a.pending, b.members, join.b, join.domain,
-      [&](const Pending& p, const Member& m) { sets.join(number_of_a[p.root], number_of_b[m.root()]); },
-      [&](const Pending& p) {
-        pending_a.push_back({p.other, number_of_a[p.root]});
-      });
-  resolve(
-      b.pending, a.members, join.a, join.domain,
-      [&](const Pending& p, const Member& m) { sets.join(number_of_b[p.root], number_of_a[m.root()]); },
-      [&](const Pending& p) {
-        pending_b.push_back({p.other, number_of_b[p.root]});
-      });
-  a.pending = {};
-  b.pending = {};
-
-  // The roots that stay roots, renumbered; numbers ascend with names, so a set's first is its smallest.
-  State merged{context.array<Name>(), context.array<Member>(), context.array<Pending>()};
-  auto number = context.array<std::uint64_t>();
-  number.reserve(roots.size());
-  for (std::uint64_t i = 0; i < roots.size(); ++i) {
-    const std::uint64_t root = sets.root(i);
-    if (root == i) {
-      number.push_back(merged.roots.size());
-      merged.roots.push_back(roots[i]);
-    } else {
-      number.push_back(number[root]);
-      changes.rename(roots[i], roots[root]);
-    }
-  }
-
-  const auto moved = [&](const Member& m, const SpillVector<std::uint64_t>& numbers, FaceMask closed) {
-    return Member{m.name, number[numbers[m.root()]] << 6 | (m.faces() & static_cast<FaceMask>(~closed))};
-  };
-  const FaceMask closed_of_a = join.face_of_a(), closed_of_b = join.face_of_b();
-  merged.members.reserve(a.members.size() + b.members.size());
-  std::size_t i = 0, j = 0;
-  while (i < a.members.size() || j < b.members.size())
-    if (j == b.members.size() || (i < a.members.size() && a.members[i].name < b.members[j].name))
-      merged.members.push_back(moved(a.members[i++], number_of_a, closed_of_a));
-    else
-      merged.members.push_back(moved(b.members[j++], number_of_b, closed_of_b));
-
-  for (SpillVector<Pending>* part : {&pending_a, &pending_b}) {
-    for (Pending& p : *part) p.root = number[p.root];
-    merged.pending.append(part->span());
-  }
-  std::sort(merged.pending.begin(), merged.pending.end());
-  const auto* last = std::unique(merged.pending.begin(), merged.pending.end());
-  merged.pending.resize(static_cast<std::size_t>(last - merged.pending.begin()));
-  return merged;
+  if (a.roots.size() + b.roots.size() <= RootSets<std::uint32_t>::most)
+    return merged<std::uint32_t>(std::move(a), std::move(b), join, context, changes);
+  return merged<std::uint64_t>(std::move(a), std::move(b), join, context, changes);
 }
 
 void JoinNames::settle(State& state, const ReductionContext& context, NameChanges& changes) const {
-  constexpr std::uint64_t unreached = ~std::uint64_t{0};
-  auto number = context.array<std::uint64_t>();
-  number.resize(state.roots.size(), unreached);
-  std::size_t kept = 0;
+  ReachedRoots reached{state.roots.size(), context};
+  std::size_t members_left = 0;
   for (const Member& m : state.members)
     if (m.faces() != 0) {
-      number[m.root()] = 0;
-      state.members[kept++] = m;
+      reached.add(m.root());
+      ++members_left;
     }
-  state.members.resize(kept);
-  std::uint64_t open = 0;
-  for (std::uint64_t i = 0; i < state.roots.size(); ++i)
-    if (number[i] == unreached) {
-      changes.settle(state.roots[i], state.roots[i]);
-    } else {
-      number[i] = open;
-      state.roots[open++] = state.roots[i];
-    }
-  state.roots.resize(open);
-  for (Member& m : state.members) m.root_and_faces = number[m.root()] << 6 | m.faces();
-  for (Pending& p : state.pending) {
+  if (members_left == state.members.size()) return;  // a root has a member
+  const std::uint64_t open = reached.number();
+
+  PackedRows<Member> members{context};
+  for (const Member& m : state.members)
+    if (m.faces() != 0) members.push_back(member(m.name, reached.number_of(m.root()), m.faces()));
+  state.members = std::move(members);
+  if (open == state.roots.size()) return;
+
+  PackedRows<Name> roots{context};
+  std::uint64_t root = 0;
+  for (const Name name : state.roots)
+    if (reached.has(root++))
+      roots.push_back(name);
+    else
+      changes.settle(name, name);
+  state.roots = std::move(roots);
+
+  PackedRows<Pending> pending{context};
+  for (const Pending& p : state.pending) {
     // The fragment that the join started from is at an open face itself.
-    PETAVOX_ASSERT(number[p.root] != unreached);
-    p.root = number[p.root];
+    PETAVOX_ASSERT(reached.has(p.root));
+    pending.push_back({p.other, reached.number_of(p.root)});
   }
+  state.pending = std::move(pending);
 }
 
 void JoinNames::pack(const State& state, ByteWriter& writer) const {
-  writer.put_span(state.roots.span());
-  writer.put_span(state.members.span());
-  writer.put_span(state.pending.span());
+  state.roots.pack(writer);
+  state.members.pack(writer);
+  state.pending.pack(writer);
 }
 
 JoinNames::State JoinNames::unpack(ByteReader& reader, const ReductionContext& context) const {
   State state;
-  state.roots = unpacked<Name>(reader, context);
-  state.members = unpacked<Member>(reader, context);
-  state.pending = unpacked<Pending>(reader, context);
+  state.roots = PackedRows<Name>::unpack(reader, context);
+  state.members = PackedRows<Member>::unpack(reader, context);
+  state.pending = PackedRows<Pending>::unpack(reader, context);
   const auto voxels = static_cast<Name>(context.domain.voxels());
-  const auto good_name = [&](Name name) { return name > 0 && name <= voxels; };
-  bool good = std::ranges::adjacent_find(state.roots, std::greater_equal<>{}) == state.roots.end() &&
-              std::ranges::adjacent_find(state.members, std::greater_equal<>{}, &Member::name) ==
-                  state.members.end() &&
-              std::ranges::adjacent_find(state.pending, std::greater_equal<>{}) == state.pending.end();
-  for (const Name name : state.roots) good = good && good_name(name);
-  for (const Member& m : state.members) good = good && good_name(m.name) && m.root() < state.roots.size();
-  for (const Pending& p : state.pending) good = good && good_name(p.other) && p.root < state.roots.size();
+  bool good = true;
+  Name before = 0;
+  const auto ascends = [&](Name name, bool may_repeat) {
+    good = good && name > 0 && name <= voxels && (name > before || (may_repeat && name == before));
+    before = name;
+  };
+  for (const Name name : state.roots) ascends(name, false);
+  before = 0;
+  for (const Member& m : state.members) {
+    ascends(m.name, false);
+    good = good && m.root() < state.roots.size();
+  }
+  before = 0;
+  std::uint64_t least_root = 0;
+  for (const Pending& p : state.pending) {
+    if (p.other != before) least_root = 0;
+    ascends(p.other, true);
+    good = good && p.root >= least_root && p.root < state.roots.size();
+    least_root = p.root + 1;
+  }
   if (!good)
     throw Error{ErrorCode::io, "a reduction state of box " + to_string(context.box) +
                                    " is inconsistent (it is damaged); the object is refused"};

@@ -10,9 +10,10 @@
 // A fragment's name is its first voxel, so a pending join can be resolved as soon as that voxel is in the
 // box. When two boxes meet, the common face closes; a set without a member that can be reached settles to its
 // smallest name. The state is linear in the number of fragments at the open faces.
-// Merges stream through the arrays, except for the union-find, which has one number per root.
+// Merges stream through the arrays, which lie packed (4 to 7 bytes a member, its root included), except for
+// the union-find, which has one number per root.
 
-#include "petavox/reduce/reduction.hpp"
+#include "petavox/reduce/packed_rows.hpp"
 
 #include <span>
 #include <vector>
@@ -47,9 +48,9 @@ class JoinNames {
     friend auto operator<=>(const Pending&, const Pending&) = default;
   };
   struct State {
-    SpillVector<Name> roots;       ///< ascending
-    SpillVector<Member> members;   ///< ascending by name, each name once
-    SpillVector<Pending> pending;  ///< ascending, each once
+    PackedRows<Name> roots;       ///< ascending
+    PackedRows<Member> members;   ///< ascending by name, each name once
+    PackedRows<Pending> pending;  ///< ascending, each once
   };
 
   /// The state of a leaf. Fragments in any order, several entries of one name are combined; faces that are
@@ -62,7 +63,7 @@ class JoinNames {
               NameChanges& changes) const;
   void settle(State& state, const ReductionContext& context, NameChanges& changes) const;
   Bytes finish(State, const ReductionContext&) const { return {}; }
-  const SpillVector<Name>& open_names(const State& state) const { return state.roots; }
+  const PackedRows<Name>& open_names(const State& state) const { return state.roots; }
   void pack(const State& state, ByteWriter& writer) const;
   /// Throws Error{io} if the bytes cannot be a state.
   State unpack(ByteReader& reader, const ReductionContext& context) const;

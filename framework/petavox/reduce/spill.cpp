@@ -40,6 +40,10 @@ bool SpillPool::take(std::size_t bytes) {
   do {
     if (bytes > memory_bytes_ || held > memory_bytes_ - bytes) return false;
   } while (!held_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+  std::size_t most = most_held_.load(std::memory_order_relaxed);
+  while (most < held + bytes &&
+         !most_held_.compare_exchange_weak(most, held + bytes, std::memory_order_relaxed)) {
+  }
   return true;
 }
 

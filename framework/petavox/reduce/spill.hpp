@@ -33,6 +33,8 @@ class SpillPool {
   /// Bytes held in anonymous memory and in files at this moment.
   std::size_t held_bytes() const { return held_.load(std::memory_order_relaxed); }
   std::size_t spilled_bytes() const { return spilled_.load(std::memory_order_relaxed); }
+  /// The most that held_bytes() has been.
+  std::size_t most_held_bytes() const { return most_held_.load(std::memory_order_relaxed); }
 
  private:
   friend class SpillBuffer;
@@ -42,7 +44,7 @@ class SpillPool {
 
   std::size_t memory_bytes_;
   std::string scratch_dir_;
-  std::atomic<std::size_t> held_{0}, spilled_{0};
+  std::atomic<std::size_t> held_{0}, most_held_{0}, spilled_{0};
 };
 
 /// The untyped storage of a SpillVector. Movable.
@@ -100,8 +102,10 @@ class SpillVector {
     size_ = std::exchange(o.size_, 0);
     return *this;
   }
+  /// An empty one with the same budget.
+  SpillVector sibling() const { return SpillVector{buffer_.pool()}; }
   SpillVector clone() const {
-    SpillVector copy{buffer_.pool()};
+    SpillVector copy = sibling();
     copy.append(span());
     return copy;
   }
@@ -138,6 +142,13 @@ class SpillVector {
     std::memcpy(static_cast<void*>(data() + size_), values.data(), values.size_bytes());
     size_ += values.size();
   }
+  /// write(to) puts at most `most` elements at `to` and returns their end. Room grows by small steps, for
+  /// arrays that are added to until they stay as they are.
+  template <class Write>
+  void append_at_most(std::size_t most, Write&& write) {
+    if (size_ + most > capacity()) reserve(checked_add(size_, std::max(most, size_ / 8)));
+    size_ = static_cast<std::size_t>(write(data() + size_) - data());
+  }
   /// New elements are copies of `value`.
   void resize(std::size_t count, const T& value = T{}) {
     const T copy = value;
@@ -153,6 +164,7 @@ class SpillVector {
   void clear() { size_ = 0; }
 
  private:
+  std::size_t capacity() const { return buffer_.capacity() / sizeof(T); }
   void room_for(std::size_t count) {
     if (checked_mul(count, sizeof(T)) <= buffer_.capacity()) return;
     reserve(std::max(count, checked_add(size_, size_ / 2)));

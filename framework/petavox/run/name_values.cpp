@@ -1,36 +1,22 @@
 #include "petavox/run/name_values.hpp"
 
+#include "petavox/base/varint.hpp"
+
 #include <algorithm>
 
 namespace petavox {
+
+using detail::add_zigzag;
+using detail::get_varint;
+using detail::put_varint;
+using detail::zigzag_difference;
+
 namespace {
 
 [[noreturn]] void refuse() {
   throw Error{ErrorCode::io,
               "a list of names is malformed (it was not written by petavox); the object is refused"};
 }
-
-void put_varint(ByteWriter& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.put(static_cast<std::uint8_t>(value | 0x80));
-    value >>= 7;
-  }
-  out.put(static_cast<std::uint8_t>(value));
-}
-
-std::uint64_t get_varint(ByteReader& in) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    const auto byte = in.get<std::uint8_t>();
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-  refuse();
-}
-
-/// Signed differences as small unsigned numbers: 0, -1, 1, -2 … become 0, 1, 2, 3.
-std::uint64_t zigzag(std::uint64_t difference) { return (difference << 1) ^ (0 - (difference >> 63)); }
-std::uint64_t unzigzag(std::uint64_t code) { return (code >> 1) ^ (0 - (code & 1)); }
 
 std::uint64_t get_count(ByteReader& in) {
   const std::uint64_t count = get_varint(in);
@@ -63,8 +49,8 @@ Bytes encode_assignments(const std::vector<NameAssignment>& assignments) {
   put_varint(out, assignments.size());
   Name last = 0;
   for (const NameAssignment& a : assignments) {
-    put_varint(out, zigzag(a.name - last));
-    put_varint(out, zigzag(a.to - a.name));
+    put_varint(out, zigzag_difference(a.name, last));
+    put_varint(out, zigzag_difference(a.to, a.name));
     put_varint(out, a.settled);
     last = a.name;
   }
@@ -77,8 +63,8 @@ std::vector<NameAssignment> decode_assignments(std::span<const std::byte> bytes)
   std::vector<NameAssignment> assignments(static_cast<std::size_t>(get_count(in)));
   Name last = 0;
   for (NameAssignment& a : assignments) {
-    a.name = last + unzigzag(get_varint(in));
-    a.to = a.name + unzigzag(get_varint(in));
+    a.name = add_zigzag(last, get_varint(in));
+    a.to = add_zigzag(a.name, get_varint(in));
     a.settled = get_varint(in);
     last = a.name;
   }
@@ -91,8 +77,8 @@ Bytes encode_values(const NameValues& values) {
   put_varint(out, values.size());
   Name last = 0;
   for (const NameValue& v : values) {
-    put_varint(out, zigzag(v.name - last));
-    put_varint(out, zigzag(v.value - v.name));
+    put_varint(out, zigzag_difference(v.name, last));
+    put_varint(out, zigzag_difference(v.value, v.name));
     last = v.name;
   }
   return out.take();
@@ -104,8 +90,8 @@ NameValues decode_values(std::span<const std::byte> bytes) {
   NameValues values(static_cast<std::size_t>(get_count(in)));
   Name last = 0;
   for (NameValue& v : values) {
-    v.name = last + unzigzag(get_varint(in));
-    v.value = v.name + unzigzag(get_varint(in));
+    v.name = add_zigzag(last, get_varint(in));
+    v.value = add_zigzag(v.name, get_varint(in));
     last = v.name;
   }
   if (!in.done()) refuse();

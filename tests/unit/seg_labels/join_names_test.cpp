@@ -53,8 +53,9 @@ TEST_F(Row, WhatCannotBeReachedLeaves) {
   const State a = joined(leaf(0, false), 0, 1, leaf(1, true), 2, changes);
   EXPECT_EQ(a.roots.size(), 1U);
   EXPECT_EQ(a.members.size(), 1U);  // fragment 2 touches the open face; 1 does not any more
-  EXPECT_EQ(a.members[0].name, 2U);
-  EXPECT_EQ(a.roots[a.members[0].root()], 1U);
+  EXPECT_EQ((*a.members.begin()).name, 2U);
+  EXPECT_EQ((*a.members.begin()).root(), 0U);
+  EXPECT_EQ(*a.roots.begin(), 1U);
 }
 
 TEST_F(Row, PacksAndUnpacks) {

@@ -1,5 +1,10 @@
 #include "petavox/reduce/name_changes.hpp"
 
+#include "petavox/testing/random_inputs.hpp"
+
+#include <map>
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace petavox {
@@ -39,6 +44,54 @@ TEST(NameChanges, RefusesTwoFatesOfOneName) {
   step.rename(8, 4);
   step.rename(8, 3);
   EXPECT_THROW(all.then(std::move(step)), Error);
+}
+
+TEST(NameChanges, OfManyStepsAreWhatFollowingEachNameGives) {
+  testing::Random random{6};
+  // Objects and the names that they have in the state; each step joins some objects and settles some.
+  std::map<Name, Name> name_in_state;
+  std::map<Name, NameAssignment> fate;
+  for (std::size_t i = 0; i < 2000; ++i) {
+    const Name name = i == 0 ? ~Name{0} : 1 + random.below(1000000);
+    name_in_state[name] = name;
+  }
+  NameChanges all;
+  std::set<Name> state;
+  for (const auto& [name, same] : name_in_state) state.insert(same);
+  for (int k = 0; k < 12; ++k) {
+    std::map<Name, Name> renamed, settled;
+    const std::vector<Name> names{state.begin(), state.end()};
+    for (std::size_t i = 1; i < names.size(); ++i) {
+      const std::uint64_t what = random.below(8);
+      if (what == 0 && !renamed.contains(names[i - 1]) && !settled.contains(names[i - 1]))
+        renamed[names[i]] = names[i - 1];
+      else if (what == 1)
+        settled[names[i]] = random.below(3) == 0 ? 0 : names[i];
+    }
+    for (auto& [name, now] : name_in_state) {
+      if (fate.contains(name)) continue;
+      if (const auto r = renamed.find(now); r != renamed.end())
+        now = r->second;
+      else if (const auto s = settled.find(now); s != settled.end())
+        fate[name] = {name, s->second, 1};
+    }
+    NameChanges step;
+    // Any order of saying is allowed.
+    for (const auto& [from, to] : std::views::reverse(renamed)) step.rename(from, to);
+    for (const auto& [name, value] : settled) step.settle(name, value);
+    all.then(std::move(step));
+    for (const auto& [name, to] : renamed) state.erase(name);
+    for (const auto& [name, to] : settled) state.erase(name);
+  }
+  Assignments expected;
+  for (const auto& [name, now] : name_in_state) {
+    const auto final_value = fate.find(name);
+    if (final_value == fate.end())
+      expected.push_back({name, now, 0});
+    else if (final_value->second.to != name)
+      expected.push_back(final_value->second);
+  }
+  EXPECT_EQ(all.assignments(std::vector<Name>{state.begin(), state.end()}), expected);
 }
 
 }  // namespace

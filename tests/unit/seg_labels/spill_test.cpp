@@ -47,6 +47,25 @@ TEST(SpillVector, ExtendsByZerosInFewMoves) {
   for (std::uint64_t i = 0; i < 10000; ++i) ASSERT_EQ(values[3 * i + 2], i + 1);
 }
 
+TEST(SpillVector, AppendsWhatIsWrittenIntoLittleRoom) {
+  const auto pool = std::make_shared<SpillPool>(std::size_t{1} << 20, "");
+  SpillVector<std::uint32_t> values{pool};
+  for (std::uint32_t i = 0; i < 10000; ++i)
+    values.append_at_most(3, [&](std::uint32_t* to) {
+      for (std::uint32_t k = 0; k < i % 4; ++k) *to++ = i;
+      return to;
+    });
+  ASSERT_EQ(values.size(), 15000U);
+  EXPECT_LT(pool->held_bytes(), values.size() * 4 * 9 / 8 + 32);
+  EXPECT_GE(pool->most_held_bytes(), pool->held_bytes());
+  std::size_t at = 0;
+  for (std::uint32_t i = 0; i < 10000; ++i)
+    for (std::uint32_t k = 0; k < i % 4; ++k) ASSERT_EQ(values[at++], i);
+  const std::size_t most = pool->most_held_bytes();
+  values = {};
+  EXPECT_EQ(pool->most_held_bytes(), most);
+}
+
 TEST(SpillVector, SharesOneBudget) {
   const auto pool = std::make_shared<SpillPool>(8000, "");
   SpillVector<std::uint64_t> a{pool}, b{pool};

@@ -1,6 +1,6 @@
 #include "petavox/io/integer_columns.hpp"
 
-#include "petavox/io/varint.hpp"
+#include "petavox/base/varint.hpp"
 
 #include "storage_fixture.hpp"
 
