@@ -60,21 +60,36 @@ class Trials:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True)
 
-    def finish(self, process, seconds=120):
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            ranks = self.ranks_of(process.pid)
-            doing = "\n".join(f"rank {rank}: {self.state_of(pid)}" for rank, pid in sorted(ranks.items()))
-            self.kill_group(process)
-            for pid in ranks.values():  # mpirun gives each a group of its own
-                self.signal_rank(pid, signal.SIGKILL)
+    def finish(self, process, seconds=120, killed=False):
+        """Waits for the end of a launch. `killed`: a rank of it was; mpirun may then stay for ever without a rank, if that one died while it
+        took leave (PMIx: UNREACHABLE). It is ended then, as `petavox supervise` does."""
+        deadline = time.monotonic() + seconds
+        alone_since = None
+        while True:
             try:
-                err = process.communicate(timeout=10)[1]
+                out, err = process.communicate(timeout=1)
+                return process.returncode, out, err
             except subprocess.TimeoutExpired:
-                err = "(something still holds its output)"
-            raise Failure(f"the run hung for {seconds} s\n{doing}\n{err[-2000:]}")
-        return process.returncode, out, err
+                now = time.monotonic()
+                ranks = self.ranks_of(process.pid)
+                alone_since = (alone_since or now) if killed and not ranks else None
+                if alone_since and now - alone_since > 30:
+                    self.count("launchers that stayed without a rank")
+                    self.kill_group(process)
+                    killed = False
+                elif now > deadline:
+                    self.report_hang(process, ranks, seconds)
+
+    def report_hang(self, process, ranks, seconds):
+        doing = "\n".join(f"rank {rank}: {self.state_of(pid)}" for rank, pid in sorted(ranks.items()))
+        self.kill_group(process)
+        for pid in ranks.values():  # mpirun gives each a group of its own
+            self.signal_rank(pid, signal.SIGKILL)
+        try:
+            err = process.communicate(timeout=10)[1]
+        except subprocess.TimeoutExpired:
+            err = "(something still holds its output)"
+        raise Failure(f"the run hung for {seconds} s\n{doing}\n{err[-2000:]}")
 
     def run(self, config, out, ranks=1, extra=(), seconds=120):
         return self.finish(self.start(config, out, ranks, extra), seconds)
