@@ -25,10 +25,9 @@ import sys
 import tempfile
 import time
 
-MPI_ENV = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mpi_environment import MPI_ENVIRONMENT
+
 COLUMNS = ["wall_s", "cpu_s", "peak_MB", "read_MB", "written_MB", "to_disk_MB", "Mvox/s/core"]
 
 
@@ -106,7 +105,7 @@ def main():
     parser.add_argument("configs", nargs="+", type=pathlib.Path)
     args = parser.parse_args()
     petavox = str(pathlib.Path(args.petavox).resolve())
-    env = dict(os.environ, **MPI_ENV)
+    env = dict(os.environ, **MPI_ENVIRONMENT)
     everything = {}
     with tempfile.TemporaryDirectory(prefix="petavox-bench-") as scratch:
         out = pathlib.Path(scratch) / "run"

@@ -14,13 +14,13 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-MPI_ENV = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mpi_environment import MPI_ENVIRONMENT
+
 CONFIG = """\
 petavox: 1
 input: {{path: {input}, dataset: /raw}}
@@ -72,7 +72,7 @@ def main():
         source = next(path for path in (here / "input").glob("*.h5"))
         config = here / "run.yaml"
         config.write_text(CONFIG.format(input=source, blocks=options.blocks))
-        env = dict(os.environ, **MPI_ENV)
+        env = dict(os.environ, **MPI_ENVIRONMENT)
         if options.without:
             env["UNPROTECTED"] = options.without
         ratios = {}
@@ -99,4 +99,5 @@ def main():
         print(json.dumps(result))
 
 
-main()
+if __name__ == "__main__":
+    main()

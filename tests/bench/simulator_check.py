@@ -13,12 +13,12 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 
-MPI_ENV = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mpi_environment import MPI_ENVIRONMENT
+
 SLEEPING = """\
 petavox: 1
 input: {phantom: {shape: [64, 128, 128], seed: 3}}
@@ -30,7 +30,7 @@ stages:
 
 
 def last_object(command, directory):
-    done = subprocess.run(command, cwd=directory, env=dict(os.environ, **MPI_ENV), stdin=subprocess.DEVNULL,
+    done = subprocess.run(command, cwd=directory, env=dict(os.environ, **MPI_ENVIRONMENT), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")

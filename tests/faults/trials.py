@@ -9,10 +9,9 @@ import sys
 import tempfile
 import time
 
-MPI_ENV = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mpi_environment import MPI_ENVIRONMENT
+
 
 CONFIG = """petavox: 1
 input: {phantom: {shape: [48, 64, 64], seed: 3}}
@@ -41,7 +40,7 @@ class Trials:
         self.interposer = str(pathlib.Path(args.interposer).resolve()) if args.interposer else None
         self.random = random.Random(f"{args.seed} {args.row}")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="petavox-faults-"))
-        self.env = dict(os.environ, **MPI_ENV)
+        self.env = dict(os.environ, **MPI_ENVIRONMENT)
         self.counts = {}
         self.begun = time.monotonic()
 

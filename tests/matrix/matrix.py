@@ -22,10 +22,9 @@ import sys
 import tempfile
 import time
 
-MPI_ENV = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mpi_environment import MPI_ENVIRONMENT
+
 # What glibc dispatches by CPU (memory and math functions) and petavox's vector kernels are switched down to the baseline.
 NO_AVX = {"PETAVOX_SIMD": "baseline",
           "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-ERMS,-FMA,-FMA4"}
@@ -91,7 +90,7 @@ class Matrix:
         self.args = args
         self.petavox = str(pathlib.Path(args.petavox).resolve())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="petavox-matrix-"))
-        self.env = dict(os.environ, **MPI_ENV)
+        self.env = dict(os.environ, **MPI_ENVIRONMENT)
         self.random = random.Random(args.seed)
         self.runs = 0
 

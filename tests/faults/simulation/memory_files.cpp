@@ -88,15 +88,15 @@ int open_node(NodePtr node) {
 
 /// A directory and a name in it, which need not be there.
 struct Place {
-  NodePtr directory;  ///< nothing if a directory on the way is missing, with errno
-  std::string_view name;
-  NodePtr node() const {
+  NodePtr directory;      ///< nothing if a directory on the way is missing, with errno
+  std::string_view name;  ///< "": the directory itself
+  NodePtr entry() const {
     const auto found = directory->entries.find(name);
     return found == directory->entries.end() ? nullptr : found->second;
   }
+  NodePtr node() const { return name.empty() ? directory : entry(); }
 };
 
-/// "" as a name is the directory itself.
 Place place_of(int at, std::string_view path) {
   NodePtr directory = root;
   if (path.starts_with('/'))
@@ -107,7 +107,7 @@ Place place_of(int at, std::string_view path) {
     const auto slash = path.find('/');
     if (slash == std::string_view::npos) return {directory, path == "." ? std::string_view{} : path};
     const Place next{directory, path.substr(0, slash)};
-    directory = next.node();
+    directory = next.entry();
     if (directory == nullptr || !directory->directory) {
       errno = directory == nullptr ? ENOENT : ENOTDIR;
       return {};
@@ -119,7 +119,7 @@ Place place_of(int at, std::string_view path) {
 int open_at(int at, const char* path, int flags) {
   const Place place = place_of(at, path);
   if (place.directory == nullptr) return -1;
-  NodePtr node = place.name.empty() ? place.directory : place.node();
+  NodePtr node = place.node();
   if (node == nullptr) {
     if ((flags & O_CREAT) == 0) return fail(ENOENT);
     node = std::make_shared<Node>(false);
@@ -143,7 +143,7 @@ void describe(const Node& node, struct stat& status) {
 int stat_at(int at, const char* path, struct stat* status) {
   const Place place = place_of(at, path);
   if (place.directory == nullptr) return -1;
-  const NodePtr node = place.name.empty() ? place.directory : place.node();
+  const NodePtr node = place.node();
   if (node == nullptr) return fail(ENOENT);
   describe(*node, *status);
   return 0;
@@ -152,7 +152,7 @@ int stat_at(int at, const char* path, struct stat* status) {
 int make_directory(int at, const char* path) {
   const Place place = place_of(at, path);
   if (place.directory == nullptr) return -1;
-  if (place.name.empty() || place.node() != nullptr) return fail(EEXIST);
+  if (place.node() != nullptr) return fail(EEXIST);
   place.directory->entries.emplace(place.name, std::make_shared<Node>(true));
   return 0;
 }
@@ -193,27 +193,27 @@ extern "C" {
 
 int __real_openat(int at, const char* path, int flags, ...);
 int __wrap_openat(int at, const char* path, int flags, ...);
-int __wrap_openat(int at, const char* path, int flags, ...) {
-  if (is_ours(at, path)) return open_at(at, path, flags);
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    std::va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
-  return __real_openat(at, path, flags, mode);
-}
 int __wrap_open(const char* path, int flags, ...);
+// The mode, which is there with O_CREAT alone.
+static mode_t mode_of(int flags, std::va_list more) {
+  return (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : mode_t{};
+}
+static int open_either(int at, const char* path, int flags, mode_t mode) {
+  return is_ours(at, path) ? open_at(at, path, flags) : __real_openat(at, path, flags, mode);
+}
+int __wrap_openat(int at, const char* path, int flags, ...) {
+  std::va_list more;
+  va_start(more, flags);
+  const mode_t mode = mode_of(flags, more);
+  va_end(more);
+  return open_either(at, path, flags, mode);
+}
 int __wrap_open(const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    std::va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
-  return __wrap_openat(AT_FDCWD, path, flags, mode);
+  std::va_list more;
+  va_start(more, flags);
+  const mode_t mode = mode_of(flags, more);
+  va_end(more);
+  return open_either(AT_FDCWD, path, flags, mode);
 }
 // openat2, which has no function of its own. Names from above the directory are refused before they come
 // here.
@@ -292,7 +292,7 @@ REPLACES(int, unlinkat, int at, const char* path, int flags) {
   if (!is_ours(at, path)) return __real_unlinkat(at, path, flags);
   const Place place = place_of(at, path);
   if (place.directory == nullptr) return -1;
-  const NodePtr node = place.node();
+  const NodePtr node = place.entry();
   if (node == nullptr) return fail(ENOENT);
   if (node->directory != ((flags & AT_REMOVEDIR) != 0)) return fail(node->directory ? EISDIR : ENOTDIR);
   if (!node->entries.empty()) return fail(ENOTEMPTY);
@@ -304,9 +304,9 @@ REPLACES(int, linkat, int from_at, const char* from, int to_at, const char* to, 
   if (!is_ours(from_at, from)) return __real_linkat(from_at, from, to_at, to, flags);
   const Place old = place_of(from_at, from), place = place_of(to_at, to);
   if (old.directory == nullptr || place.directory == nullptr) return -1;
-  const NodePtr node = old.node();
+  const NodePtr node = old.entry();
   if (node == nullptr) return fail(ENOENT);
-  if (place.node() != nullptr) return fail(EEXIST);
+  if (place.entry() != nullptr) return fail(EEXIST);
   place.directory->entries.emplace(place.name, node);
   ++node->num_names;
   return 0;
@@ -315,9 +315,9 @@ REPLACES(int, renameat, int from_at, const char* from, int to_at, const char* to
   if (!is_ours(from_at, from)) return __real_renameat(from_at, from, to_at, to);
   const Place old = place_of(from_at, from), place = place_of(to_at, to);
   if (old.directory == nullptr || place.directory == nullptr) return -1;
-  const NodePtr node = old.node();
+  const NodePtr node = old.entry();
   if (node == nullptr) return fail(ENOENT);
-  if (const NodePtr before = place.node(); before != nullptr) {
+  if (const NodePtr before = place.entry(); before != nullptr) {
     if (before == node) return 0;
     --before->num_names;
   }
