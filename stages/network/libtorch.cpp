@@ -24,8 +24,11 @@
 namespace petavox::network {
 namespace {
 
-/// Operations that touch files; TorchScript has no others that leave the program.
-constexpr std::array<std::string_view, 3> forbidden{"aten::from_file", "aten::save", "aten::load"};
+/// Operations that leave the program: those that touch files, and calls of other machines.
+bool is_forbidden(std::string_view operation) {
+  constexpr std::array<std::string_view, 3> files{"aten::from_file", "aten::save", "aten::load"};
+  return operation.starts_with("prim::rpc_") || std::ranges::find(files, operation) != files.end();
+}
 
 /// The first line of what libtorch has to say: the rest are its own stack frames.
 std::string reason(const std::exception& error) {
@@ -46,8 +49,8 @@ std::string reason(const std::exception& error) {
 void look_for_forbidden(const Model& model, const torch::jit::Block& block) {
   for (const torch::jit::Node* node : block.nodes()) {
     const std::string_view name = node->kind().toQualString();
-    if (std::ranges::find(forbidden, name) != forbidden.end())
-      refuse(model, fmt::format("uses {}, which reads or writes files", name));
+    if (is_forbidden(name))
+      refuse(model, fmt::format("uses {}, which reaches beyond the program", name));
     for (const torch::jit::Block* inner : node->blocks()) look_for_forbidden(model, *inner);
   }
 }
