@@ -5,6 +5,7 @@
 #include "petavox/base/simd.hpp"
 #include "petavox/comm/launch.hpp"
 #include "petavox/comm/mpi_session.hpp"
+#include "petavox/memory/kept_pages.hpp"
 
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/setup.hpp"
@@ -42,6 +43,8 @@ int run_command(const Command& command, int& argc, char**& argv) {
   if ((command.collective || launched_rank() == 0) &&
       (command.loads_plugins || (command.config != nullptr && names_plugins(*command.config))))
     start_helpers();
+  // Not before: what helpers may take of the address space is limited.
+  keep_freed_pages();
   if (launch == Launch::mpi && command.collective)
     return run_guarded(argc, argv, [&](Communicator& communicator) {
       log::set_origin("rank " + std::to_string(communicator.rank()));
@@ -57,8 +60,9 @@ int run_command(const Command& command, int& argc, char**& argv) {
   }
 }
 
-/// Blocks are large and differ in size from stage to stage: what one stage frees goes back to the system at
-/// once, so that the peak of a worker is that of its largest task (which `petavox plan` prints) and not of a
+/// Blocks are large and differ in size from stage to stage: what is freed of them is kept within the peak
+/// that was needed anyway (KeptPages), and what malloc gives beside that goes back to the system at once, so
+/// that the peak of a worker is that of its largest task, which `petavox plan` prints, and not of a
 /// fragmented heap.
 void return_freed_blocks() {
 #ifdef __GLIBC__

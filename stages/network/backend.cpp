@@ -2,6 +2,8 @@
 
 #include "stages/network/backend.hpp"
 
+#include "petavox/volume/array_memory.hpp"
+
 #include "stages/network/libraries.hpp"
 
 namespace petavox::network {
@@ -27,6 +29,8 @@ std::unique_ptr<Executable> compile(const Model& model, int output, Extent windo
                                     const BackendSettings& settings) {
   const Library& library = needed(model);
   library.check(model, settings);
+  // The library's memory is not among the pages that are counted: none are kept while it grows.
+  array_memory().release();
   return library.compile(model, output, window, settings);
 }
 

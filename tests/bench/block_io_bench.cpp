@@ -16,6 +16,7 @@
 #include "petavox/volume/memory_volume.hpp"
 
 #include "bench/bench_clock.hpp"
+#include "bench/peak_memory.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -249,6 +250,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    petavox::bench::keep_pages_as_petavox();
     petavox::run(argv[1], argv[2], argv[3], argc > 4 ? std::atoi(argv[4]) : 192,
                  argc > 5 ? std::atoi(argv[5]) : 5);
     return 0;

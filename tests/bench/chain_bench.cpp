@@ -9,6 +9,7 @@
 
 #include "bench_clock.hpp"
 #include "em_like.hpp"
+#include "peak_memory.hpp"
 #include "segment_chain.hpp"
 
 #include <cstdio>
@@ -148,6 +149,7 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--write") == 0) dir = argv[i + 1];
   }
+  bench::keep_pages_as_petavox();
   const Index edge = std::atoi(argv[1]);
   const Array affinities =
       edge > 0 ? bench::EmLike::affinities(Box{{0, 0, 0}, {edge, edge, edge}}) : bench::read_raw(argv[1]);

@@ -1,5 +1,5 @@
 add_executable(kernel_bench kernel_bench.cpp peers/npy.cpp)
 target_include_directories(kernel_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/peers)
-target_link_libraries(kernel_bench PRIVATE petavox_stage_boundary petavox_stage_components petavox_stage_downsample
+target_link_libraries(kernel_bench PRIVATE petavox_kept_pages petavox_stage_boundary petavox_stage_components petavox_stage_downsample
   petavox_stage_normalize petavox_stage_score petavox_stage_stitch petavox_stage_watershed benchmark::benchmark
   petavox_warnings)

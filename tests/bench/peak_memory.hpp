@@ -1,6 +1,9 @@
 #pragma once
 // How much resident memory a piece of work took at its height.
 
+#include "petavox/memory/kept_pages.hpp"
+#include "petavox/volume/array_memory.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -11,11 +14,11 @@
 
 namespace petavox::bench {
 
-/// From construction on. Linux only; counts pages. Freed memory must go back to the system at once for that,
-/// which give_memory_back() sees to.
+/// From construction on, when all that was kept is given back. Linux only; counts pages.
 class PeakMemory {
  public:
   PeakMemory() {
+    array_memory().release();
     std::ofstream{"/proc/self/clear_refs"} << "5";  // the high-water mark starts anew
     before_ = status("VmRSS:");
   }
@@ -37,8 +40,9 @@ class PeakMemory {
   std::uint64_t before_ = 0;
 };
 
-/// Arrays of a megabyte or more are mapped and unmapped one by one.
-inline void give_memory_back() {
+/// As `petavox` does.
+inline void keep_pages_as_petavox() {
+  keep_freed_pages();
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }

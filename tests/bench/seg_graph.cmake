@@ -1,4 +1,4 @@
 petavox_add_benchmark(seg_graph_bench SOURCES seg_graph_bench.cpp
   LIBS petavox_stage_agglomerate petavox_stage_score petavox_stage_watershed)
 petavox_add_benchmark(chain_bench SOURCES chain_bench.cpp
-  LIBS petavox_stage_size_merge petavox_stage_watershed)
+  LIBS petavox_kept_pages petavox_stage_size_merge petavox_stage_watershed)

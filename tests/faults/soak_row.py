@@ -65,7 +65,7 @@ class SoakRow:
         pause = max(15, seconds // 20)
         rates = [self.undisturbed_rate(pause)]
         blocks = 256 * math.ceil(0.8 * seconds * rates[0] / 256)
-        expected, _ = self.reference(self.soak_config(blocks, 0, "quick.yaml"))
+        expected, _ = self.reference(self.soak_config(blocks, 0, "quick.yaml"), seconds=600)
         config = self.soak_config(blocks, SLEEP_MS, "soak.yaml")
         out, log, launch = self.dir / "soak", self.dir / "calls.txt", self.dir / "launch"
         errors = " ".join(str(getattr(errno, name)) for name in ("EIO", "ENOSPC", "EDQUOT", "ESTALE"))

@@ -180,11 +180,11 @@ class Trials:
         lines = [line for line in text.splitlines() if line.startswith("digest ")]
         return lines[-1].split()[1] if lines else None
 
-    def reference(self, config, ranks=1):
+    def reference(self, config, ranks=1, seconds=120):
         """Digest and seconds of an undisturbed run."""
         out = self.dir / "reference"
         begin = time.monotonic()
-        code, stdout, stderr = self.run(config, out, ranks)
+        code, stdout, stderr = self.run(config, out, ranks, seconds=seconds)
         if code != 0:
             raise Failure(f"the undisturbed run failed with {code}:\n{stderr}")
         shutil.rmtree(out)

@@ -12,7 +12,7 @@ import tempfile
 
 # A file may include its own layer and any lower number; equal numbers never include each other.
 LAYERS = {
-    "base": 0, "geometry": 1, "volume": 2, "io": 3, "comm": 3, "stage": 3, "reduce": 4, "isolation": 4, "schedule": 4,
+    "base": 0, "geometry": 1, "volume": 2, "memory": 3, "io": 3, "comm": 3, "stage": 3, "reduce": 4, "isolation": 4, "schedule": 4,
     "pipeline": 5, "simulate": 5, "run": 6, "export": 6, "testing": 7,
 }
 # A stage is a function of its block: it cannot reach other ranks, files or the plan …

@@ -114,7 +114,7 @@ ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source
   Encoder encoder{spec, shard, core, file};
   const Tiling pieces{core, shard_piece(spec)};
   for (Index i = 0; i < pieces.count(); ++i) {
-    Array piece{spec.dtype, pieces.core(i), source.domain(), spec.channels};
+    Array piece{spec.dtype, pieces.core(i), source.domain(), spec.channels, Array::Fill::anything};
     prefer_huge_pages(piece.bytes());
     source.read(piece);
     result.digest += digest_part(piece);

@@ -27,17 +27,31 @@ void check_box(const VolumePlan& v, const Box& box) {
                                          " (there are no voxels); clip it to the domain"};
 }
 
-/// Reads local ids piece by piece and passes each with the names of its block.
+/// The voxels of a block that was skipped are 0.
+void clear(Array& out, const Box& region) {
+  visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
+    const auto target = out.view<T>();
+    for (int c = 0; c < out.channels(); ++c)
+      for (Index z = region.begin.z; z < region.end.z; ++z)
+        for (Index y = region.begin.y; y < region.end.y; ++y)
+          std::fill_n(&target.at(c, {z, y, region.begin.x}), usize(region.shape().x), T{0});
+  });
+}
+
+/// Reads local ids of the box of `out` piece by piece and passes each with the names of its block.
 template <class F>
-void for_each_label_piece(const DataAccess& data, const ResultLookup& results, int volume, const Box& box,
+void for_each_label_piece(const DataAccess& data, const ResultLookup& results, int volume, Array& out,
                           F&& f) {
   const VolumePlan& v = data.plan.volume(volume);
-  for_each_piece(voxels_tiling(data, v), box, [&](Index block, const Box& region) {
-    Array ids{DType::u32, region, v.domain};
+  for_each_piece(voxels_tiling(data, v), out.box(), [&](Index block, const Box& region) {
+    Array ids{DType::u32, region, v.domain, 1, Array::Fill::anything};
     const bool there = data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
       reader.read_labels(voxels_part(v.voxels_port), ids, region);
     });
-    if (there) f(ids, read_label_table(data, results, volume, block).names);
+    if (there)
+      f(ids, read_label_table(data, results, volume, block).names);
+    else
+      clear(out, region);
   });
 }
 
@@ -64,11 +78,11 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
   const PhaseScope decoding{Phase::decode};
   const VolumePlan& v = data.plan.volume(volume);
   check_box(v, box);
-  LabelArray out{Array{DType::u32, box, v.domain}, {}};
+  LabelArray out{Array{DType::u32, box, v.domain, 1, Array::Fill::anything}, {}};
   const auto target = out.ids.view<std::uint32_t>();
   std::unordered_map<Name, std::uint32_t> known{{0, 0}};
   constexpr std::uint32_t unset = ~std::uint32_t{0};
-  for_each_label_piece(data, results, volume, box, [&](const Array& ids, const std::vector<Name>& names) {
+  for_each_label_piece(data, results, volume, out.ids, [&](const Array& ids, const std::vector<Name>& names) {
     std::vector<std::uint32_t> table(names.size() + 1, unset);
     table[0] = 0;
     const auto source = ids.view<std::uint32_t>();
@@ -96,35 +110,35 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
 
 namespace {
 
-/// Labels as names; voxels of blocks that were skipped stay as they are.
+/// Labels as names.
 void fill_labels(const DataAccess& data, const ResultLookup& results, int volume, Array& out) {
   const auto target = out.view<std::uint64_t>();
-  for_each_label_piece(data, results, volume, out.box(),
-                       [&](const Array& ids, const std::vector<Name>& names) {
-                         std::vector<Name> table(names.size() + 1, 0);
-                         std::copy(names.begin(), names.end(), table.begin() + 1);
-                         const auto source = ids.view<std::uint32_t>();
-                         const Box region = ids.box();
-                         for (Index z = region.begin.z; z < region.end.z; ++z)
-                           for (Index y = region.begin.y; y < region.end.y; ++y) {
-                             const std::uint32_t* from = &source[{z, y, region.begin.x}];
-                             std::uint64_t* to = &target[{z, y, region.begin.x}];
-                             for (Index x = 0; x < region.shape().x; ++x) {
-                               if (from[x] >= table.size()) throw nameless_id(data.plan.volume(volume));
-                               to[x] = table[from[x]];
-                             }
-                           }
-                       });
+  for_each_label_piece(data, results, volume, out, [&](const Array& ids, const std::vector<Name>& names) {
+    std::vector<Name> table(names.size() + 1, 0);
+    std::copy(names.begin(), names.end(), table.begin() + 1);
+    const auto source = ids.view<std::uint32_t>();
+    const Box region = ids.box();
+    for (Index z = region.begin.z; z < region.end.z; ++z)
+      for (Index y = region.begin.y; y < region.end.y; ++y) {
+        const std::uint32_t* from = &source[{z, y, region.begin.x}];
+        std::uint64_t* to = &target[{z, y, region.begin.x}];
+        for (Index x = 0; x < region.shape().x; ++x) {
+          if (from[x] >= table.size()) throw nameless_id(data.plan.volume(volume));
+          to[x] = table[from[x]];
+        }
+      }
+  });
 }
 
-/// Of a volume that steps make. Expects zeros in `out`.
+/// Of a volume that steps make: all voxels of the box of `out`.
 void fill_voxels(const DataAccess& data, const ResultLookup& results, int volume, Array& out) {
   const VolumePlan& v = data.plan.volume(volume);
   if (v.kind == PortKind::labels) return fill_labels(data, results, volume, out);
   for_each_piece(voxels_tiling(data, v), out.box(), [&](Index block, const Box& region) {
-    data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
+    const bool there = data.store.with({v.voxels_step, block}, results, [&](const BundleReader& reader) {
       reader.read_image(voxels_part(v.voxels_port), out, region);
     });
+    if (!there) clear(out, region);
   });
 }
 
@@ -135,7 +149,7 @@ Array read_voxels(const DataAccess& data, const ResultLookup& results, int volum
   const VolumePlan& v = data.plan.volume(volume);
   check_box(v, box);
   if (v.input >= 0) return data.inputs.read(v.input, box);
-  Array out{v.dtype, box, v.domain, v.channels};
+  Array out{v.dtype, box, v.domain, v.channels, Array::Fill::anything};
   fill_voxels(data, results, volume, out);
   return out;
 }
@@ -146,7 +160,6 @@ void PlanVolume::read(Array& into) const {
   } else {
     const PhaseScope decoding{Phase::decode};
     check_box(plan(), into.box());
-    std::ranges::fill(into.bytes(), std::byte{0});
     fill_voxels(data_, results_, volume_, into);
   }
   bytes_read_ += into.bytes().size();

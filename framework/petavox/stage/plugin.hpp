@@ -9,7 +9,7 @@
 #include "petavox/stage/registry.hpp"
 
 /// Changes whenever a type that crosses the plugin boundary changes.
-#define PETAVOX_PLUGIN_ABI 2
+#define PETAVOX_PLUGIN_ABI 3
 
 namespace petavox::detail {
 template <class... Stages>

@@ -4,9 +4,9 @@
 
 #include "petavox/base/check.hpp"
 #include "petavox/base/checked.hpp"
+#include "petavox/volume/array_memory.hpp"
 #include "petavox/volume/view.hpp"
 
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -16,9 +16,11 @@ namespace petavox {
 class Array {
  public:
   Array() = default;
-  /// Zero-filled. `domain` is the whole volume that the box is a part of. Throws Error{resource} if it cannot
-  /// be held.
-  Array(DType type, const Box& box, const Box& domain, int channels = 1)
+  /// What an array holds at first. `anything` is for those who write each voxel.
+  enum class Fill { zeros, anything };
+
+  /// `domain` is the whole volume that the box is a part of. Throws Error{resource} if it cannot be held.
+  Array(DType type, const Box& box, const Box& domain, int channels = 1, Fill fill = Fill::zeros)
       : type_{type}, box_{box}, domain_{domain}, channels_{channels} {
     PETAVOX_ASSERT(channels > 0);
     const auto voxels = checked_mul(
@@ -26,7 +28,8 @@ class Array {
         checked_cast<std::size_t>(box.shape().x));
     size_bytes_ = checked_mul(checked_mul(voxels, static_cast<std::size_t>(channels)), size_of(type));
     if (size_bytes_ == 0) return;
-    data_.reset(static_cast<std::byte*>(std::calloc(size_bytes_, 1)));
+    const ArrayMemory& memory = array_memory();
+    data_ = {memory.allocate(size_bytes_, fill == Fill::zeros), memory.free};
     if (!data_)
       throw Error{ErrorCode::resource, "cannot allocate " + std::to_string(size_bytes_) + " bytes for box " +
                                            to_string(box) + " (out of memory); use smaller blocks"};
@@ -37,7 +40,7 @@ class Array {
   Array(Array&&) noexcept = default;
   Array& operator=(Array&&) noexcept = default;
   Array clone() const {
-    Array copy{type_, box_, domain_, channels_};
+    Array copy{type_, box_, domain_, channels_, Fill::anything};
     if (size_bytes_ > 0) std::memcpy(copy.data_.get(), data_.get(), size_bytes_);
     return copy;
   }
@@ -68,14 +71,11 @@ class Array {
                                            name_of(wanted) +
                                            " (the bytes would be misread); check the port's types"};
   }
-  struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
-  };
   DType type_ = DType::u8;
   Box box_, domain_;
   int channels_ = 1;
   std::size_t size_bytes_ = 0;
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<std::byte, void (*)(std::byte*)> data_{nullptr, nullptr};
 };
 
 /// Copies the voxels of `box` from one array to another, all channels, same type; box must be inside both.

@@ -8,7 +8,7 @@
 namespace petavox {
 
 Array expanded(const LabelArray& labels) {
-  Array out{DType::u64, labels.ids.box(), labels.ids.domain()};
+  Array out{DType::u64, labels.ids.box(), labels.ids.domain(), 1, Array::Fill::anything};
   prefer_huge_pages(out.bytes());
   std::vector<Name> table(labels.names.size() + 1, 0);
   std::copy(labels.names.begin(), labels.names.end(), table.begin() + 1);
@@ -19,7 +19,7 @@ Array expanded(const LabelArray& labels) {
 }
 
 LabelArray compacted(const Array& labels) {
-  LabelArray out{Array{DType::u32, labels.box(), labels.domain()}, {}};
+  LabelArray out{Array{DType::u32, labels.box(), labels.domain(), 1, Array::Fill::anything}, {}};
   prefer_huge_pages(out.ids.bytes());
   const auto ids = out.ids.view<std::uint32_t>().channel();
   std::unordered_map<Name, std::uint32_t> known{{0, 0}};

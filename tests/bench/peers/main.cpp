@@ -3,7 +3,8 @@
 //   peer_kernels KERNEL OUT.npy [key=value…] [INPUT.npy…]
 //
 // Prints a line `ready`; then for each line read, runs the kernel once and prints its CPU seconds and the
-// peak of its resident memory in bytes, result included. The first result is written to OUT.npy.
+// peak of its resident memory in the first round in bytes, result included. The first result is written to
+// OUT.npy.
 
 #include "petavox/base/simd.hpp"
 
@@ -14,13 +15,14 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 namespace {
 
 int run(int argc, char** argv) {
   using namespace petavox::bench;
   petavox::simd::use_path_of_environment();
-  give_memory_back();
+  keep_pages_as_petavox();
   Kernels kernels;
   add_distance(kernels);
   add_inputs(kernels);
@@ -45,15 +47,19 @@ int run(int argc, char** argv) {
   const Kernel kernel = kernels.at(argv[1])(request);
   std::printf("ready\n");
   std::fflush(stdout);
-  bool written = false;
+  // Of the first round, in which no pages are kept from the one before.
+  std::optional<std::uint64_t> bytes;
   for (std::string line; std::getline(std::cin, line);) {
-    const PeakMemory memory;
+    std::optional<PeakMemory> memory;
+    if (!bytes) memory.emplace();
     const double begin = cpu_seconds();
     const petavox::Array result = kernel();
     const double seconds = cpu_seconds() - begin;
-    const auto bytes = memory.bytes();
-    if (!std::exchange(written, true)) write_npy(argv[2], result);
-    std::printf("%.9f %llu\n", seconds, static_cast<unsigned long long>(bytes));
+    if (memory) {
+      bytes = memory->bytes();
+      write_npy(argv[2], result);
+    }
+    std::printf("%.9f %llu\n", seconds, static_cast<unsigned long long>(*bytes));
     std::fflush(stdout);
   }
   return 0;
