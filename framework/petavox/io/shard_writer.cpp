@@ -46,7 +46,7 @@ Hash128 hash_of(const File& file, std::uint64_t size) {
   return hash;
 }
 
-// Compresses the chunks of one shard and keeps their checksums.
+// Compresses the chunks of one shard; keeps their checksums and the sum of the digest.
 class Encoder {
  public:
   Encoder(const ShardSpec& spec, Index shard, const Box& core, hdf5::ChunkedFile& file)
@@ -61,10 +61,15 @@ class Encoder {
   // Stores the chunks of a piece: a box of whole chunks, but for the core's far faces.
   void store(const Array& piece) {
     for (int channel = 0; channel < spec_.channels; ++channel)
-      chunks_.touching(piece.box()).for_each([&](Coord position) { store(piece, channel, position); });
+      chunks_.touching(piece.box()).for_each([&](Coord position) {
+        // Here, where the voxels are in the cache for both.
+        if (channel == 0) digest_ += digest_part(piece, chunks_.core_of(position));
+        store(piece, channel, position);
+      });
   }
 
   const std::vector<std::uint64_t>& table() const { return table_; }
+  const DigestSum& digest() const { return digest_; }
 
  private:
   void store(const Array& piece, int channel, Coord position) {
@@ -89,6 +94,7 @@ class Encoder {
   hdf5::ChunkedFile& file_;
   Bytes raw_;
   std::vector<std::uint64_t> table_;
+  DigestSum digest_;
 };
 
 }  // namespace
@@ -117,9 +123,9 @@ ShardResult write_shard(const ShardSpec& spec, Index shard, const Volume& source
     Array piece{spec.dtype, pieces.core(i), source.domain(), spec.channels, Array::Fill::anything};
     prefer_huge_pages(piece.bytes());
     source.read(piece);
-    result.digest += digest_part(piece);
     encoder.store(piece);
   }
+  result.digest = encoder.digest();
   const PhaseScope writing{Phase::write};
   file.put_table(hdf5::checksum_table, encoder.table());
   file.close();
