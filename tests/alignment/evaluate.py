@@ -77,7 +77,7 @@ def phantom_large(petavox, data, work):
         stack = f["raw"][()]
     moved = Warped(stack, 6, amplitude=40, sigma=150, shift=10, rotation=30, scale=0.05)
     aligned, lattice, placement = run(petavox, work, "phantom_large", moved.stack,
-                                      f"levels: [8, 4, 2, 1], {FINER}48", "")
+                                      f"levels: [8, 4, 2, 1], {FINER}48", "extent: 256")
     report("phantom of 1024 x 1024, turned by up to 30 degrees, scaled by 5 %, warped by up to 40 px", moved, lattice, 16,
            placement)
     print(f"correlation of chunks: undistorted {chunked(stack):.3f}, aligned {chunked(aligned):.3f}", flush=True)
