@@ -15,10 +15,6 @@ namespace {
 
 constexpr Index search_px = 12;  // round the place of a patch, when the transform is about right
 
-void mirror(Plane& plane) {
-  for (Index y = 0; y < plane.height; ++y) std::reverse(plane.row(y), plane.row(y) + plane.width);
-}
-
 Index larger_extent(const Box& a, const Box& b) {
   return std::max({Index{1}, a.shape().y, a.shape().x, b.shape().y, b.shape().x});
 }
@@ -44,12 +40,9 @@ double content_of(const Prepared& p) {
 }
 
 /// Correlation of `fixed` with `moving` through `t`, where both hold something, and how much that is.
-/// Smoothed first: what is finer than the transform is accurate would only dilute it.
-void compare(Prepared fixed, Prepared moving, Candidate& c) {
+/// Smoothed: what is finer than the transform is accurate would only dilute it.
+void compare(const Prepared& fixed, const Prepared& moving, Candidate& c) {
   const Affine& t = c.agreement.transform;
-  constexpr double smoothing = 2;
-  fixed.image = smoothed(fixed.image, smoothing);
-  moving.image = smoothed(moving.image, smoothing);
   const Affine back = t.inverse();
   double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
   for (Index y = 0; y < fixed.image.height; ++y)
@@ -58,8 +51,8 @@ void compare(Prepared fixed, Prepared moving, Candidate& c) {
       const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
       const double my = back.y(fy, fx), mx = back.x(fy, fx);
       if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
-      const auto u = static_cast<double>(fixed.image.at(y, x));
-      const auto v = static_cast<double>(sample(moving.image, my, mx));
+      const auto u = static_cast<double>(fixed.smoother.at(y, x));
+      const auto v = static_cast<double>(sample(moving.smoother, my, mx));
       n += 1;
       a += u;
       b += v;
@@ -125,7 +118,6 @@ struct PatchMatches {
 PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const Affine& t, Index radius) {
   constexpr Index patch = 32;
   constexpr double min_correlation = 0.3, flat = 0.1;
-  const Plane smooth = smoothed(fixed.image, 1);
   Shown other = shown(fixed, moving, t);
   other.image = smoothed(other.image, 1);
   // Wide searches cost more and need to be less certain.
@@ -140,7 +132,7 @@ PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const 
       const Rect place{y, x, y + patch, x + patch};
       if (shared(fixed.inside, other.inside, place)) ++out.tried;
       const auto peak =
-          match_patch({smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
+          match_patch({fixed.smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
       if (!peak || peak->correlation < min_correlation) continue;
       out.correlation += peak->correlation;
       Keypoint f, m;
@@ -234,9 +226,7 @@ Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, 
   pairings.push_back({fixed, moving, features(fixed), features(moving), false});
   Prepared turned;
   if (settings.flips) {
-    turned = moving;
-    mirror(turned.image);
-    mirror(turned.inside);
+    turned = mirrored(moving);
     pairings.push_back({fixed, turned, pairings.front().fixed_features, features(turned), true});
   }
   for (const auto& search : {by_keypoints, by_poses})

@@ -68,6 +68,11 @@ void even_out(Prepared& p) {
   for (float& v : p.inside.values) v = v > 0.97F ? 1.0F : 0.0F;
 }
 
+void add_smooth(Prepared& p) {
+  p.smooth = smoothed(p.image, 1);
+  p.smoother = smoothed(p.image, 2);
+}
+
 }  // namespace
 
 void check(const Section& section) {
@@ -106,7 +111,16 @@ Box content_of(const Section& section) {
 Prepared prepared(const Section& section, const Box& content, Index factor) {
   Prepared p = reduced(section, content, factor);
   even_out(p);
+  add_smooth(p);
   return p;
+}
+
+Prepared mirrored(const Prepared& p) {
+  Prepared out = p;
+  for (Plane* plane : {&out.image, &out.inside})
+    for (Index y = 0; y < plane->height; ++y) std::reverse(plane->row(y), plane->row(y) + plane->width);
+  add_smooth(out);
+  return out;
 }
 
 Affine as_given(const Prepared& fixed, const Prepared& moving) {

@@ -9,6 +9,7 @@ namespace petavox::coarse_align {
 
 struct Prepared {
   Plane image, inside;
+  Plane smooth, smoother;  // the image through Gaussians of 1 and 2 pixels: many places of it are looked at
   double factor = 1, y0 = 0,
          x0 = 0;  // pixel (y, x) of the planes is y0 + factor (y + 0.5) - 0.5 of the section
 };
@@ -19,6 +20,8 @@ void check(const Section& section);
 Box content_of(const Section& section);
 /// `content` of the section, reduced by `factor`.
 Prepared prepared(const Section& section, const Box& content, Index factor);
+/// The same section turned over.
+Prepared mirrored(const Prepared& p);
 /// From pixels of a section to those of its planes.
 Affine into_planes(const Prepared& p);
 /// From pixels of `moving` to those of `fixed`, both prepared, if the sections lie as they were given.

@@ -63,7 +63,7 @@ def folds_made(petavox, data, work):
         rng = np.random.default_rng(100 + number)
         counts = {"put back": 0, "left as it is": 0, "put elsewhere": 0}
         size = max(whole.shape[1:])
-        for case in range(10):
+        for case in range(6):
             z = int(rng.integers(1, len(whole) - 1))
             angle = rng.uniform(0, 2 * np.pi)
             at = np.array(whole.shape[1:]) * (0.5 + rng.uniform(-0.2, 0.2, 2))
@@ -72,8 +72,7 @@ def folds_made(petavox, data, work):
             fold = Fold(whole[z], at, normal, swallowed, band, turn)
             if (fold.side > 0).mean() > 0.5:  # the larger piece keeps its place: that is to be what the fold did not move
                 fold = Fold(whole[z], at, -normal, swallowed, band, turn)
-            around = whole[max(0, z - 2):z + 3].copy()
-            here = min(z, 2)
+            around, here = whole[z - 1:z + 2].copy(), 1
             around[here] = fold.picture
             opened, _ = open_them(petavox, work / "folds_made", around)
             untouched = (opened[here] == fold.picture).all()
