@@ -48,8 +48,8 @@ def alike(a, b, mask, size=16, off=12):
 
 
 def folds_made(petavox, data, work):
-    """Folds at random places of real sections: whether what lies beyond them is put where it was. The thresholds were
-    chosen on the first three stacks."""
+    """Folds at random places of real sections: whether what lies beyond them is put where it was. The thresholds of
+    the search for pieces were chosen on parts of the first three stacks and of vnc_gerhard2013, never by this program."""
     def stack(path, name, places=np.s_[:]):
         with h5py.File(data / path) as f:
             return f[name][places]
