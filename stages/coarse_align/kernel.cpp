@@ -1,130 +1,19 @@
 #include "stages/coarse_align/kernel.hpp"
 
-#include "petavox/base/error.hpp"
-
 #include "stages/coarse_align/consensus.hpp"
+#include "stages/coarse_align/nearby.hpp"
 #include "stages/coarse_align/patches.hpp"
+#include "stages/coarse_align/prepared.hpp"
 #include "stages/coarse_align/rotations.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace petavox::coarse_align {
 namespace {
 
 constexpr Index search_px = 12;  // round the place of a patch, when the transform is about right
-
-/// A section ready for the search: its content, reduced by a whole factor, local contrast made even.
-struct Prepared {
-  Plane image, inside;
-  double factor = 1, y0 = 0,
-         x0 = 0;  // pixel (y, x) of the planes is y0 + factor (y + 0.5) - 0.5 of the section
-};
-
-void check(const Section& section) {
-  const View<const std::uint8_t>& v = section.image;
-  if (v.box().shape().z != 1 || v.channels() != 1 || (section.mask && section.mask->box() != v.box()))
-    throw Error{ErrorCode::contract,
-                "a section for the coarse alignment is not one plane of one channel with a mask of its box "
-                "(a transform is found plane by plane); pass one section at a time"};
-}
-
-/// From pixels of a section to those of its planes.
-Affine into_planes(const Prepared& p) {
-  Affine t;
-  t.yy = t.xx = 1 / p.factor;
-  t.y0 = (0.5 - p.y0) / p.factor - 0.5;
-  t.x0 = (0.5 - p.x0) / p.factor - 0.5;
-  return t;
-}
-
-/// The box of pixels that hold something.
-Box content_of(const Section& section) {
-  const Box all = section.image.box();
-  Box content{{all.begin.z, all.end.y, all.end.x}, {all.end.z, all.begin.y, all.begin.x}};
-  for (Index y = all.begin.y; y < all.end.y; ++y) {
-    const auto row = section.image.row(all.begin.z, y);
-    for (Index x = all.begin.x; x < all.end.x; ++x) {
-      if (row[static_cast<std::size_t>(x - all.begin.x)] == 0) continue;
-      if (section.mask && (*section.mask)[{all.begin.z, y, x}] == 0) continue;
-      content.begin.y = std::min(content.begin.y, y);
-      content.end.y = std::max(content.end.y, y + 1);
-      content.begin.x = std::min(content.begin.x, x);
-      content.end.x = std::max(content.end.x, x + 1);
-    }
-  }
-  return content;
-}
-
-/// Means over factor x factor pixels that hold something; `inside` is their share.
-Prepared reduced(const Section& section, const Box& content, Index factor) {
-  const Extent shape = content.shape();
-  Prepared p;
-  p.factor = static_cast<double>(factor);
-  p.y0 = static_cast<double>(content.begin.y);
-  p.x0 = static_cast<double>(content.begin.x);
-  p.image = Plane{ceil_div(shape.y, factor), ceil_div(shape.x, factor)};
-  p.inside = Plane{p.image.height, p.image.width};
-  const Index z = content.begin.z;
-  for (Index y = 0; y < p.image.height; ++y)
-    for (Index x = 0; x < p.image.width; ++x) {
-      std::int64_t sum = 0, count = 0;
-      const Index ye = std::min(content.end.y, content.begin.y + (y + 1) * factor);
-      const Index xe = std::min(content.end.x, content.begin.x + (x + 1) * factor);
-      for (Index py = content.begin.y + y * factor; py < ye; ++py)
-        for (Index px = content.begin.x + x * factor; px < xe; ++px) {
-          const std::uint8_t value = section.image[{z, py, px}];
-          if (value == 0 || (section.mask && (*section.mask)[{z, py, px}] == 0)) continue;
-          sum += value;
-          ++count;
-        }
-      if (2 * count < factor * factor) continue;
-      p.image.at(y, x) = static_cast<float>(sum) / static_cast<float>(count);
-      p.inside.at(y, x) = 1;
-    }
-  return p;
-}
-
-/// Local mean 0 and standard deviation 1, over Gaussians that see only what is inside; 0 outside.
-void even_out(Prepared& p) {
-  const Index extent = std::max(p.image.height, p.image.width);
-  const double sigma = std::clamp(static_cast<double>(extent) / 24, 10.0, 32.0);
-  const std::size_t n = p.image.values.size();
-  const Plane weight = smoothed(p.inside, sigma);
-  Plane mean = smoothed(p.image, sigma);  // the image is 0 outside
-  Plane square = p.image;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (p.inside.values[i] > 0) p.image.values[i] -= mean.values[i] / weight.values[i];
-    square.values[i] = p.image.values[i] * p.image.values[i];
-  }
-  const Plane variance = smoothed(square, sigma);
-  double total = 0, count = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    if (p.inside.values[i] > 0) {
-      total += static_cast<double>(square.values[i]);
-      count += 1;
-    }
-  // Flat areas are not blown up to noise: at least a quarter of the typical deviation is assumed.
-  const auto least = static_cast<float>(total / std::max(1.0, count)) / 16;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!(p.inside.values[i] > 0)) continue;
-    const float v = std::max(variance.values[i] / weight.values[i], least);
-    p.image.values[i] = v > 0 ? std::clamp(p.image.values[i] / std::sqrt(v), -3.0F, 3.0F) : 0.0F;
-  }
-  // Keypoints at the rim of the content describe its outline: they need content all round.
-  p.inside = smoothed(p.inside, 3);
-  for (float& v : p.inside.values) v = v > 0.97F ? 1.0F : 0.0F;
-}
-
-Prepared prepared(const Section& section, const Box& content, Index factor) {
-  Prepared p = reduced(section, content, factor);
-  even_out(p);
-  return p;
-}
-
-void mirror(Plane& plane) {
-  for (Index y = 0; y < plane.height; ++y) std::reverse(plane.row(y), plane.row(y) + plane.width);
-}
 
 Index larger_extent(const Box& a, const Box& b) {
   return std::max({Index{1}, a.shape().y, a.shape().x, b.shape().y, b.shape().x});
@@ -151,12 +40,9 @@ double content_of(const Prepared& p) {
 }
 
 /// Correlation of `fixed` with `moving` through `t`, where both hold something, and how much that is.
-/// Smoothed first: what is finer than the transform is accurate would only dilute it.
-void compare(Prepared fixed, Prepared moving, Candidate& c) {
+/// Smoothed: what is finer than the transform is accurate would only dilute it.
+void compare(const Prepared& fixed, const Prepared& moving, Candidate& c) {
   const Affine& t = c.agreement.transform;
-  constexpr double smoothing = 2;
-  fixed.image = smoothed(fixed.image, smoothing);
-  moving.image = smoothed(moving.image, smoothing);
   const Affine back = t.inverse();
   double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
   for (Index y = 0; y < fixed.image.height; ++y)
@@ -165,8 +51,8 @@ void compare(Prepared fixed, Prepared moving, Candidate& c) {
       const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
       const double my = back.y(fy, fx), mx = back.x(fy, fx);
       if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
-      const auto u = static_cast<double>(fixed.image.at(y, x));
-      const auto v = static_cast<double>(sample(moving.image, my, mx));
+      const auto u = static_cast<double>(fixed.smoother.at(y, x));
+      const auto v = static_cast<double>(sample(moving.smoother, my, mx));
       n += 1;
       a += u;
       b += v;
@@ -232,7 +118,6 @@ struct PatchMatches {
 PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const Affine& t, Index radius) {
   constexpr Index patch = 32;
   constexpr double min_correlation = 0.3, flat = 0.1;
-  const Plane smooth = smoothed(fixed.image, 1);
   Shown other = shown(fixed, moving, t);
   other.image = smoothed(other.image, 1);
   // Wide searches cost more and need to be less certain.
@@ -247,7 +132,7 @@ PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const 
       const Rect place{y, x, y + patch, x + patch};
       if (shared(fixed.inside, other.inside, place)) ++out.tried;
       const auto peak =
-          match_patch({smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
+          match_patch({fixed.smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
       if (!peak || peak->correlation < min_correlation) continue;
       out.correlation += peak->correlation;
       Keypoint f, m;
@@ -341,9 +226,7 @@ Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, 
   pairings.push_back({fixed, moving, features(fixed), features(moving), false});
   Prepared turned;
   if (settings.flips) {
-    turned = moving;
-    mirror(turned.image);
-    mirror(turned.inside);
+    turned = mirrored(moving);
     pairings.push_back({fixed, turned, pairings.front().fixed_features, features(turned), true});
   }
   for (const auto& search : {by_keypoints, by_poses})
@@ -355,39 +238,39 @@ Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, 
   return best;
 }
 
-}  // namespace
-
-Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+/// The sections of one search, prepared; nothing if one holds nothing.
+struct Both {
+  Prepared fixed, moving;
+  bool small = false;  ///< half of what a search may have
+};
+std::optional<Both> both_of(const Section& fixed, const Section& moving, const Settings& settings) {
   check(fixed);
   check(moving);
-  Result result;
   const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
-  if (fixed_content.empty() || moving_content.empty()) return result;
+  if (fixed_content.empty() || moving_content.empty()) return std::nullopt;
   const Index extent = larger_extent(fixed_content, moving_content);
   const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
-  const Prepared f = prepared(fixed, fixed_content, factor);
-  const Prepared m = prepared(moving, moving_content, factor);
-  // As the sections were given: the answer that assumes least, and the cheapest to look at.
-  Candidate best =
-      improved({f, m, {}, {}, false}, Search::as_given, into_planes(f).after(into_planes(m).inverse()),
-               {24, search_px, search_px}, settings);
-  if (!proven(best, settings))
-    best = searched(f, m, 2 * extent <= settings.max_extent, std::move(best), settings);
+  return Both{prepared(fixed, fixed_content, factor), prepared(moving, moving_content, factor),
+              2 * extent <= settings.max_extent};
+}
+
+/// What a search found, in pixels of the sections.
+Result result_of(const Both& both, const Candidate& best, bool found, const Settings& settings) {
+  Result result;
   result.matches = best.matches;
   result.inliers = static_cast<int>(best.agreement.inliers.size());
   result.ncc = best.ncc;
-  result.found = proven(best, settings);
+  result.found = found;
   if (!result.found) return result;
-
   // moving section -> moving planes (-> mirrored) -> fixed planes -> fixed section
-  Affine start = into_planes(m);
+  Affine start = into_planes(both.moving);
   if (best.flipped) {
     Affine turn;
     turn.xx = -1;
-    turn.x0 = static_cast<double>(m.image.width - 1);
+    turn.x0 = static_cast<double>(both.moving.image.width - 1);
     start = turn.after(start);
   }
-  Affine t = into_planes(f).inverse().after(best.agreement.transform.after(start));
+  Affine t = into_planes(both.fixed).inverse().after(best.agreement.transform.after(start));
   for (double* v : {&t.yy, &t.yx, &t.xy, &t.xx}) *v = rounded(*v, 0x1p-24);
   for (double* v : {&t.y0, &t.x0}) *v = rounded(*v, 0x1p-12);
   result.to_fixed = t;
@@ -396,18 +279,47 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
   return result;
 }
 
+}  // namespace
+
+Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+  const std::optional<Both> both = both_of(fixed, moving, settings);
+  if (!both) return {};
+  // As the sections were given: the answer that assumes least, and the cheapest to look at.
+  Candidate best = improved({both->fixed, both->moving, {}, {}, false}, Search::as_given,
+                            as_given(both->fixed, both->moving), {24, search_px, search_px}, settings);
+  if (!proven(best, settings))
+    best = searched(both->fixed, both->moving, both->small, std::move(best), settings);
+  return result_of(*both, best, proven(best, settings), settings);
+}
+
+Result align_nearby(const Section& fixed, const Section& moving, const Settings& settings) {
+  const std::optional<Both> both = both_of(fixed, moving, settings);
+  if (!both) return {};
+  const auto& [f, m, small] = *both;
+  const std::optional<Affine> pose = nearby({f.image, f.inside}, {m.image, m.inside}, as_given(f, m));
+  if (!pose) return {};
+  // That it is no chance is known; patches only bring it to its place.
+  constexpr Index off = 24;
+  const Candidate best =
+      improved({f, m, {}, {}, false}, Search::poses, *pose, {off, search_px, search_px}, settings);
+  const Affine& t = best.agreement.transform;
+  const double y = 0.5 * static_cast<double>(m.image.height), x = 0.5 * static_cast<double>(m.image.width);
+  const bool there = std::abs(t.y(y, x) - pose->y(y, x)) <= off && std::abs(t.x(y, x) - pose->x(y, x)) <= off;
+  const bool agrees = static_cast<int>(best.agreement.inliers.size()) >= settings.min_inliers / 2;
+  return result_of(*both, best,
+                   there && agrees && best.ncc >= settings.min_ncc && best.share >= settings.min_overlap &&
+                       possible(t, settings),
+                   settings);
+}
+
 double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
                 const Settings& settings) {
-  check(fixed);
-  check(moving);
-  const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
-  if (fixed_content.empty() || moving_content.empty()) return 0;
-  const Index factor = ceil_div(larger_extent(fixed_content, moving_content), settings.max_extent);
-  const Prepared f = prepared(fixed, fixed_content, factor);
-  const Prepared m = prepared(moving, moving_content, factor);
+  const std::optional<Both> both = both_of(fixed, moving, settings);
+  if (!both) return 0;
   constexpr Index radius = 6;
-  const PatchMatches found =
-      match_patches(f, m, into_planes(f).after(to_fixed.after(into_planes(m).inverse())), radius);
+  const PatchMatches found = match_patches(
+      both->fixed, both->moving,
+      into_planes(both->fixed).after(to_fixed.after(into_planes(both->moving).inverse())), radius);
   const double mean = found.tried == 0 ? 0 : found.correlation / static_cast<double>(found.tried);
   return rounded(std::min(1.0, mean), 0x1p-20);
 }

@@ -47,6 +47,10 @@ struct Result {
 /// one plane or channel, or a mask another box.
 Result align(const Section& fixed, const Section& moving, const Settings& settings = {});
 
+/// The same for a part of a section, `moving`, that was moved by at most a quarter of the section and hardly
+/// turned: for parts too small for align(), or too little alike in detail (nearby.hpp).
+Result align_nearby(const Section& fixed, const Section& moving, const Settings& settings = {});
+
 /// How much alike two sections are that lie on each other through `to_fixed`, 0 to 1: patches all over the
 /// overlap are sought within a few pixels, and their correlations averaged (those not found count as 0). So a
 /// transform that is a little off, or tissue that bends, makes no difference. Throws as align() does.

@@ -75,19 +75,6 @@ Plane doubled(const Plane& plane) {
   return out;
 }
 
-float sample(const Plane& plane, double y, double x) {
-  const auto last_y = static_cast<double>(plane.height - 1), last_x = static_cast<double>(plane.width - 1);
-  if (!(y >= 0 && x >= 0 && y <= last_y && x <= last_x)) return 0;
-  const auto y0 = std::min<Index>(static_cast<Index>(y), std::max<Index>(0, plane.height - 2));
-  const auto x0 = std::min<Index>(static_cast<Index>(x), std::max<Index>(0, plane.width - 2));
-  const Index y1 = std::min(y0 + 1, plane.height - 1), x1 = std::min(x0 + 1, plane.width - 1);
-  const auto fy = static_cast<float>(y - static_cast<double>(y0));
-  const auto fx = static_cast<float>(x - static_cast<double>(x0));
-  const float top = plane.at(y0, x0) + fx * (plane.at(y0, x1) - plane.at(y0, x0));
-  const float bottom = plane.at(y1, x0) + fx * (plane.at(y1, x1) - plane.at(y1, x0));
-  return top + fy * (bottom - top);
-}
-
 double angle_of(double y, double x) {
   constexpr double pi = std::numbers::pi;
   const double ay = y < 0 ? -y : y, ax = x < 0 ? -x : x;

@@ -6,6 +6,7 @@
 
 #include "stages/boundary/gaussian.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace petavox::coarse_align {
@@ -30,7 +31,18 @@ Plane halved(const Plane& plane);
 /// Twice the pixels in both axes, bilinear: pixel (2y, 2x) is (y, x).
 Plane doubled(const Plane& plane);
 /// Bilinear; 0 outside.
-float sample(const Plane& plane, double y, double x);
+inline float sample(const Plane& plane, double y, double x) {
+  const auto last_y = static_cast<double>(plane.height - 1), last_x = static_cast<double>(plane.width - 1);
+  if (!(y >= 0 && x >= 0 && y <= last_y && x <= last_x)) return 0;
+  const auto y0 = std::min<Index>(static_cast<Index>(y), std::max<Index>(0, plane.height - 2));
+  const auto x0 = std::min<Index>(static_cast<Index>(x), std::max<Index>(0, plane.width - 2));
+  const Index y1 = std::min(y0 + 1, plane.height - 1), x1 = std::min(x0 + 1, plane.width - 1);
+  const auto fy = static_cast<float>(y - static_cast<double>(y0));
+  const auto fx = static_cast<float>(x - static_cast<double>(x0));
+  const float top = plane.at(y0, x0) + fx * (plane.at(y0, x1) - plane.at(y0, x0));
+  const float bottom = plane.at(y1, x0) + fx * (plane.at(y1, x1) - plane.at(y1, x0));
+  return top + fy * (bottom - top);
+}
 
 /// Angle of the vector (y, x) in [0, 2 pi), to about 1e-6; 0 for the zero vector.
 double angle_of(double y, double x);

@@ -24,6 +24,12 @@ class Piece {
   Array mask_;
 };
 
+coarse_align::Result found(const Section& whole, const Section& piece,
+                           const coarse_align::Settings& settings) {
+  const coarse_align::Result result = coarse_align::align(whole, piece, settings);
+  return result.found ? result : coarse_align::align_nearby(whole, piece, settings);
+}
+
 }  // namespace
 
 std::vector<PiecePlace> place_pieces(const Cut& cut, const std::vector<Cut>& neighbours,
@@ -38,12 +44,12 @@ std::vector<PiecePlace> place_pieces(const Cut& cut, const std::vector<Cut>& nei
     if (open.empty()) break;
     if (neighbour.num_pieces == 0) continue;
     const Piece whole{neighbour, 1};
-    const coarse_align::Result lies = coarse_align::align(whole.section(), largest.section(), settings);
+    const coarse_align::Result lies = found(whole.section(), largest.section(), settings);
     if (!lies.found) continue;
     std::vector<int> still_open;
     for (const int n : open) {
       const Piece piece{cut, n};
-      const coarse_align::Result belongs = coarse_align::align(whole.section(), piece.section(), settings);
+      const coarse_align::Result belongs = found(whole.section(), piece.section(), settings);
       if (!belongs.found) {
         still_open.push_back(n);
         continue;

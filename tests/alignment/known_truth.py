@@ -1,9 +1,15 @@
 """Stacks with known distortions, running petavox on them, and how far what it finds is from the truth."""
+import contextlib
+import resource
 import shutil
 import subprocess
 
 import h5py
 import numpy as np
+
+# For 250 pixels and fields of that size: finer than the default. Where neighbouring sections are less alike, larger patches.
+FINER = "radius: 12, spacing: 16, patch: "
+FINE, FINE_THINNED = (f"levels: [4, 2, 1, 1], {FINER}{patch}" for patch in (48, 80))
 
 
 def keys(t):
@@ -183,7 +189,12 @@ def chunked(stack, size=32):
 
 
 def report(name, warped, lattice, spacing, placement=None):
-    places, valid = true_positions(warped, positions(lattice, warped.stack.shape, spacing, placement))
+    return report_places(name, warped, positions(lattice, warped.stack.shape, spacing, placement))
+
+
+def report_places(name, warped, found):
+    """`found`: input pixel that each canvas pixel shows (positions())."""
+    places, valid = true_positions(warped, found)
     raw = neighbours(places, valid)
     curve = drift(without_affine(places, valid, False), valid)
     print(f"{name}: neighbours' error px: median {np.median(raw):.2f}, p95 {np.percentile(raw, 95):.2f}, "
@@ -191,3 +202,22 @@ def report(name, warped, lattice, spacing, placement=None):
           f"removed: middle {curve[len(curve) // 2]:.2f}, end {np.nanmedian(curve[-5:]):.2f}, most {np.nanmax(curve):.2f}",
           flush=True)
     return places, valid
+
+
+def same_neurite(labels, found):
+    """For each section and the next: of the pixels inside a neurite in both, the share inside the same one."""
+    moved = np.zeros_like(labels)
+    for z, (y, x) in enumerate(np.floor(found + 0.5).astype(int)):
+        inside = (y >= 0) & (y < labels.shape[1]) & (x >= 0) & (x < labels.shape[2])
+        moved[z][inside] = labels[z][y[inside], x[inside]]
+    return [(a == b)[(a > 0) & (b > 0)].mean() for a, b in zip(moved[:-1], moved[1:])]
+
+
+@contextlib.contextmanager
+def cpu_seconds(what):
+    def spent():
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    before = spent()
+    yield
+    print(f"{what}: {spent() - before:.1f} s of CPU", flush=True)

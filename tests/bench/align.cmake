@@ -1,3 +1,5 @@
-add_executable(align_bench align_bench.cpp)
-target_link_libraries(align_bench PRIVATE petavox_stage_align petavox_warnings)
-target_include_directories(align_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+foreach(name align_bench align_solve_bench)
+  add_executable(${name} ${name}.cpp)
+  target_link_libraries(${name} PRIVATE petavox_stage_align petavox_warnings)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+endforeach()

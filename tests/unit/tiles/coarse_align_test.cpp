@@ -145,6 +145,63 @@ TEST(CoarseAlign, ReadsAbsoluteCoordinatesAndMasks) {
   EXPECT_NEAR(r.to_fixed.x(1000, -500), -4, 0.5);
 }
 
+/// Noise added to a section: what is small no longer looks alike.
+void blur_detail(Array& section, std::uint64_t seed, double amplitude) {
+  const auto view = section.view<std::uint8_t>();
+  section.box().for_each([&](Coord p) {
+    // Blobs of eight pixels.
+    const auto cell = static_cast<std::uint64_t>(((p.y + 64) / 8) * 4099 + (p.x + 64) / 8);
+    const double noise = static_cast<double>(mix64(cell ^ mix64(seed)) >> 11) * 0x1p-53 - 0.5;
+    view[p] =
+        static_cast<std::uint8_t>(std::clamp(static_cast<double>(view[p]) + amplitude * noise, 1.0, 255.0));
+  });
+}
+
+/// A strip of a section, as it lies beyond a fold: where it is, and where the fixed section has it.
+struct Strip {
+  Affine truth = turned(3, 1, 38, -21);
+  Array image = section_of(plane, truth), mask{DType::u8, plane};
+  Strip() {
+    blur_detail(image, 2, 150);
+    const auto inside = mask.view<std::uint8_t>();
+    plane.for_each([&](Coord p) { inside[p] = p.y < 90 ? 1 : 0; });
+  }
+  Section section() const {
+    return {std::as_const(image).view<std::uint8_t>(), std::as_const(mask).view<std::uint8_t>()};
+  }
+};
+
+TEST(CoarseAlign, AStripThatWasMovedALittleIsFoundNearby) {
+  const Strip strip;
+  Array fixed = section_of(plane, Affine{});
+  blur_detail(fixed, 1, 150);
+  const Section whole{std::as_const(fixed).view<std::uint8_t>(), {}};
+  Settings settings;
+  settings.flips = false;
+  settings.max_scale = 1.05;
+  ASSERT_FALSE(align(whole, strip.section(), settings).found) << "nothing is shown by it";
+  const Result r = align_nearby(whole, strip.section(), settings);
+  ASSERT_TRUE(r.found);
+  for (const double x : {20.0, 280.0})
+    EXPECT_LT(
+        std::hypot(r.to_fixed.y(45, x) - strip.truth.y(45, x), r.to_fixed.x(45, x) - strip.truth.x(45, x)),
+        10);
+}
+
+TEST(CoarseAlign, NothingIsNearbyWhereItIsNot) {
+  const Strip strip;
+  for (const double far : {3000.0, 4000.0, 5000.0, 6000.0}) {
+    const Array fixed = section_of(plane, turned(0, 1, far, 2 * far));
+    EXPECT_FALSE(align_nearby({fixed.view<std::uint8_t>(), {}}, strip.section()).found) << far;
+  }
+  // Stripes are as much alike at many places.
+  Array stripes{DType::u8, plane};
+  const auto view = stripes.view<std::uint8_t>();
+  plane.for_each([&](Coord p) { view[p] = (p.y / 9 + p.x / 9) % 2 == 0 ? 60 : 190; });
+  const Section whole{std::as_const(stripes).view<std::uint8_t>(), {}};
+  EXPECT_FALSE(align_nearby(whole, {whole.image, strip.section().mask}).found);
+}
+
 TEST(CoarseAlign, RefusesAStack) {
   const Array two{DType::u8, Box{{0, 0, 0}, {2, 32, 32}}};
   const Section s{two.view<std::uint8_t>(), {}};
