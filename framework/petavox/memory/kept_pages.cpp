@@ -21,6 +21,8 @@ constexpr std::size_t small_unit = std::size_t{64} << 10;
 /// would fall on the same few lines of the caches, as they do on huge pages.
 constexpr std::size_t colours = 15, colour_bytes = 4096 + 64;
 static_assert(colours * colour_bytes < small_unit);
+/// What the process may grow by without anything being given back: less than the system counts exactly.
+constexpr std::size_t tolerance = huge_page;
 constexpr std::size_t most_space = std::size_t{1} << 40, least_space = std::size_t{1} << 36;
 
 std::size_t rounded_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -195,7 +197,7 @@ void KeptPages::keep_within_peak(std::size_t fresh) {
   const std::size_t resident = resident_bytes();
   most_needed_ = std::max(most_needed_, beyond(resident, kept_));
   const std::size_t too_many =
-      std::max(beyond(in_use_ + kept_, most_in_use_), beyond(resident + fresh, most_needed_));
+      std::max(beyond(in_use_ + kept_, most_in_use_), beyond(resident + fresh, most_needed_ + tolerance));
   give_back(std::min(too_many, kept_));
 }
 

@@ -1,8 +1,8 @@
 #include "petavox/memory/kept_pages.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <atomic>
+#include <cstring>
 #include <random>
 #include <thread>
 #include <vector>
