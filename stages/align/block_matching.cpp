@@ -23,6 +23,7 @@ BlockMatcher<Sum>::BlockMatcher(const MatchSettings& settings, const Box& nodes)
   running_.assign(static_cast<std::size_t>(active * cell_columns_ * num_quantities), Sums(size));
   node_full_.resize(static_cast<std::size_t>(nodes.shape().y * nodes.shape().x));
   cell_masked_.resize(static_cast<std::size_t>(cell_rows_ * cell_columns_));
+  column_masked_.resize(static_cast<std::size_t>(nodes.shape().y * cell_columns_));
   matches_.resize(node_full_.size());
 }
 
@@ -48,6 +49,7 @@ void BlockMatcher<Sum>::find_full_nodes(const Tile& patches, const Tile& windows
   const Extent shape = nodes_.shape();
   const long s = settings_.spacing, r = settings_.radius, p = settings_.patch(), w = p + 2 * r;
   std::fill(cell_masked_.begin(), cell_masked_.end(), std::uint8_t{0});
+  std::fill(column_masked_.begin(), column_masked_.end(), std::uint8_t{0});
   for (Index j = 0; j < shape.y; ++j)
     for (Index i = 0; i < shape.x; ++i) {
       const Sum in_patch = patches.valid_in(j * s + r, i * s + r, p),
@@ -55,6 +57,8 @@ void BlockMatcher<Sum>::find_full_nodes(const Tile& patches, const Tile& windows
       const bool full = in_patch == static_cast<Sum>(p * p) && in_window == static_cast<Sum>(w * w);
       node_full_[static_cast<std::size_t>(j * shape.x + i)] = full ? 1 : 0;
       if (full) continue;
+      for (Index x = i; x <= i + 2 * settings_.rings; ++x)
+        column_masked_[static_cast<std::size_t>(j * cell_columns_ + x)] = 1;
       for (Index y = j; y <= j + 2 * settings_.rings; ++y)
         for (Index x = i; x <= i + 2 * settings_.rings; ++x)
           cell_masked_[static_cast<std::size_t>(y * cell_columns_ + x)] = 1;
@@ -167,11 +171,16 @@ template <class Sum>
 const std::vector<Match>& BlockMatcher<Sum>::match(Tile& patches, Tile& windows) {
   find_full_nodes(patches, windows);
   const Index rings = settings_.rings, node_rows = nodes_.shape().y, node_columns = nodes_.shape().x;
+  // Quantities besides the products cost as much as these: only those that a node asks for are kept.
+  const auto kept = [&](Index node_row, Index column) {
+    return column_masked_[static_cast<std::size_t>(node_row * cell_columns_ + column)] != 0 ? num_quantities
+                                                                                            : 1;
+  };
   for (Index row = 0; row < cell_rows_; ++row) {
     const Index first = std::max<Index>(0, row - 2 * rings), last = std::min(row, node_rows - 1);
     if (row < node_rows)
       for (Index column = 0; column < cell_columns_; ++column)
-        for (int q = 0; q < num_quantities; ++q) {
+        for (int q = 0; q < kept(row, column); ++q) {
           Sums& sums = column_sums(row, column, q);
           std::fill(sums.begin(), sums.end(), Sum{0});
         }
@@ -179,7 +188,7 @@ const std::vector<Match>& BlockMatcher<Sum>::match(Tile& patches, Tile& windows)
       const bool masked = cell_masked_[static_cast<std::size_t>(row * cell_columns_ + column)] != 0;
       if (!add_cell(patches, windows, row, column, masked)) continue;
       for (Index node_row = first; node_row <= last; ++node_row)
-        for (int q = 0; q < (masked ? num_quantities : 1); ++q)
+        for (int q = 0; q < kept(node_row, column); ++q)
           add_sums(cell_[static_cast<std::size_t>(q)].data(), rows_ * columns_,
                    column_sums(node_row, column, q).data());
     }

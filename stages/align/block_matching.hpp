@@ -64,6 +64,8 @@ class BlockMatcher {
   std::vector<Sums> patch_;    ///< of one node
   std::vector<double> scores_;
   std::vector<std::uint8_t> node_full_, cell_masked_;
+  std::vector<std::uint8_t>
+      column_masked_;  ///< by row of nodes and column of cells: of a node that is not full
   std::vector<Match> matches_;
 };
 

@@ -46,7 +46,7 @@ void make_level_typed(View<const T> image, const std::vector<std::uint8_t>& out_
         }
         // Quotients of 64 bits take longer than all the rest.
         to[x] = static_cast<T>(count <= 1                   ? sum
-                               : std::has_single_bit(count) ? (2 * sum + count) >> std::bit_width(count)
+                               : (count & (count - 1)) == 0 ? (2 * sum + count) >> std::bit_width(count)
                                                             : (2 * sum + count) / (2 * count));
         valid[x] =
             2 * static_cast<Index>(count) >= (y_end - y_begin) * (end - begin) && count > 0 ? T{255} : T{0};
