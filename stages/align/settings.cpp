@@ -13,8 +13,9 @@ bool power_of_two(double v) {
 }  // namespace
 
 Settings::Settings(Params& params) {
-  const auto given = params.numbers("levels", {8, 4, 4, 2, 2, 1, 1}, {1, 1024},
-                                    "pixels per pixel at which each pass works, descending powers of two");
+  const auto given = params.numbers("levels", {8, 4, 2, 2, 1, 1}, {1, 1024},
+                                    "of each pass: its nodes lie `spacing` times this apart, its pixels are "
+                                    "this wide; descending powers of two");
   for (const double v : given) levels.push_back(static_cast<Index>(v));
   if (given.empty() || !std::all_of(given.begin(), given.end(), power_of_two) ||
       !std::is_sorted(levels.rbegin(), levels.rend())) {
