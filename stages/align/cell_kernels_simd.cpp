@@ -47,33 +47,36 @@ HWY_INLINE void correlate_block(D d, const std::int16_t* a, const std::int32_t* 
   hn::Vec<D> sums[height][vectors], more[height][vectors];
   for (int j = 0; j < height; ++j)
     for (int v = 0; v < vectors; ++v) sums[j][v] = more[j][v] = hn::Zero(d);
-  const auto add = [&](std::int32_t upper, std::int32_t lower, bool both, const std::int32_t* b) HWY_ATTR {
+  // Unrolled by order: of loops this long the compiler keeps the sums in memory.
+  const auto add = [&](auto both, std::int32_t upper, std::int32_t lower, const std::int32_t* b) HWY_ATTR {
     const auto first = hn::BitCast(halves, hn::Set(d, upper)),
                second = hn::BitCast(halves, hn::Set(d, lower));
-    for (int j = 0; j <= height; ++j) {
-      if (j == height && !both) break;
+#pragma GCC unroll 8
+    for (int j = 0; j < height + (both ? 1 : 0); ++j)
+#pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) {
         const auto there = hn::BitCast(halves, hn::LoadU(d, b + j * stride + v * lanes));
         if (j < height) sums[j][v] = hn::ReorderWidenMulAccumulate(d, first, there, sums[j][v], more[j][v]);
-        if (j > 0 && both)
+        if (both && j > 0)
           sums[j - 1][v] = hn::ReorderWidenMulAccumulate(d, second, there, sums[j - 1][v], more[j - 1][v]);
       }
-    }
   };
+  constexpr std::true_type two;
+  constexpr std::false_type one;
   long y = 0;
   for (; y + 1 < side; y += 2) {
     const std::int16_t *const upper = a + y * stride, *const lower = upper + stride;
     const std::int32_t* const b = b_pairs + y * stride;
     long x = 0;
-    for (; x + 1 < side; x += 2) add(pair_at(upper + x), pair_at(lower + x), true, b + x);
-    if (x < side) add(upper[x] & 0xffff, lower[x] & 0xffff, true, b + x);
+    for (; x + 1 < side; x += 2) add(two, pair_at(upper + x), pair_at(lower + x), b + x);
+    if (x < side) add(two, upper[x] & 0xffff, lower[x] & 0xffff, b + x);
   }
   if (y < side) {
     const std::int16_t* const row = a + y * stride;
     const std::int32_t* const b = b_pairs + y * stride;
     long x = 0;
-    for (; x + 1 < side; x += 2) add(pair_at(row + x), 0, false, b + x);
-    if (x < side) add(row[x] & 0xffff, 0, false, b + x);
+    for (; x + 1 < side; x += 2) add(one, pair_at(row + x), 0, b + x);
+    if (x < side) add(one, row[x] & 0xffff, 0, b + x);
   }
   for (int j = 0; j < height; ++j)
     for (int v = 0; v < vectors; ++v)
