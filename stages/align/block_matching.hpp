@@ -24,6 +24,13 @@ struct MatchSettings {
   int reach() const { return rings * spacing + radius; }
 };
 
+/// Whether int32 holds every sum over patches of images of this type.
+inline bool sums_fit(const MatchSettings& settings, DType type) {
+  return type == DType::u8 && long{settings.patch()} * settings.patch() < most_narrow_pixels;
+}
+
+/// `Sum` as in cell_kernels.hpp; for int32 sums_fit() must say so.
+template <class Sum>
 class BlockMatcher {
  public:
   /// For nodes of the box (y and x count); node n's cell is [spacing n, spacing (n + 1)).
@@ -33,18 +40,19 @@ class BlockMatcher {
   /// The pixels that tiles must be of (y and x count).
   Box region() const;
   /// The matches of all nodes, in raster order, of `patches` in `windows`.
-  const std::vector<Match>& match(SectionTile& patches, SectionTile& windows);
+  const std::vector<Match>& match(SectionTile<Sum>& patches, SectionTile<Sum>& windows);
 
  private:
   enum Quantity { products, count, a, b, aa, bb, num_quantities };
-  using Sums = std::vector<double>;  ///< of one quantity, by displacement
+  using Sums = std::vector<Sum>;  ///< of one quantity, by displacement
+  using Tile = SectionTile<Sum>;
 
-  void find_full_nodes(const SectionTile& patches, const SectionTile& windows);
-  bool add_cell(SectionTile& patches, SectionTile& windows, Index row, Index column, bool masked);
-  void add_products(const std::vector<Plane>& of_a, const std::vector<Plane>& of_b, Index row, Index column,
-                    long stride, Sums& to);
+  void find_full_nodes(const Tile& patches, const Tile& windows);
+  bool add_cell(Tile& patches, Tile& windows, Index row, Index column, bool masked);
+  void sum_products(const std::vector<Plane>& of_a, const std::vector<Plane>& of_b, Index row, Index column,
+                    long stride, Quantity quantity);
   Sums& column_sums(Index node_row, Index column, int quantity);
-  Match match_node(const SectionTile& patches, const SectionTile& windows, Index row, Index column);
+  Match match_node(const Tile& patches, const Tile& windows, Index row, Index column);
 
   MatchSettings settings_;
   Box nodes_;
@@ -54,8 +62,10 @@ class BlockMatcher {
   std::vector<Sums> cell_;     ///< of one cell, by quantity
   std::vector<Sums> running_;  ///< of a column of cells, for the rows of nodes that it is in
   std::vector<Sums> patch_;    ///< of one node
-  Sums scores_;
+  std::vector<double> scores_;
   std::vector<std::uint8_t> node_full_, cell_masked_;
+  std::vector<std::uint8_t>
+      column_masked_;  ///< by row of nodes and column of cells: of a node that is not full
   std::vector<Match> matches_;
 };
 

@@ -3,11 +3,22 @@
 // integers, or an expression of one displacement: the bits are the same in every copy.
 
 #include <cstdint>
+#include <type_traits>
 
 namespace petavox::align {
 
 /// Maps over displacements have rows of whole steps of this many.
 inline constexpr long displacement_step = 8;
+
+/// What sums over patches are counted in, both exact: int32, for 8 bits and patches of less than
+/// most_narrow_pixels, and double.
+template <class Sum>
+inline constexpr bool is_sum = std::is_same_v<Sum, std::int32_t> || std::is_same_v<Sum, double>;
+/// Of an image of 8 bits, whose squares are at most 2^14.
+inline constexpr long most_narrow_pixels = long{1} << 17;
+/// Elements of integral images: for int32, modulo 2^32, which differences do not see.
+template <class Sum>
+using Integral = std::conditional_t<std::is_same_v<Sum, std::int32_t>, std::uint32_t, double>;
 
 /// out[j * columns + i] = sum over y, x < side of a(y, x) b(y + j, x + i), for j < rows and i < columns, a
 /// multiple of displacement_step. Both have rows of `stride` elements; b_pairs(y, x) is b(y, x) in its low
@@ -18,22 +29,49 @@ void correlate_cell(const std::int16_t* a, const std::int32_t* b_pairs, long str
 
 /// to[i] += scale from[i].
 void add_scaled(const std::int32_t* from, double scale, long n, double* to);
+void add_sums(const std::int32_t* from, long n, std::int32_t* to);
 void add_sums(const double* from, long n, double* to);
-void add_constant(double value, long n, double* to);
 
-/// Sums over squares, by integral images: `integral` points at the entry before the first pixel of the square
-/// at displacement (0, 0); to[j * columns + i] += sum over the square of edge `side` at (j, i).
-void add_boxes(const double* integral, long stride, long side, long rows, long columns, double* to);
+/// A square of `side` pixels, moved by up to rows x columns displacements, over an integral image: `integral`
+/// points at the entry before its first pixel at displacement (0, 0).
+struct Boxes {
+  long stride, side, rows, columns;
+};
+/// to[j * columns + i] = sum over the square at (j, i).
+void boxes_of(const std::uint32_t* integral, const Boxes& boxes, std::int32_t* to);
+void boxes_of(const double* integral, const Boxes& boxes, double* to);
 
 /// What is summed over the pixels that are valid in both, for one displacement each.
+template <class Sum>
 struct OverlapSums {
-  const double *products, *count;  ///< a b; 1
-  const double *a, *b, *aa, *bb;
+  const Sum *products, *count;  ///< a b; 1
+  const Sum *a, *b, *aa, *bb;
 };
 
-/// scores[i] = c |c|, c Pearson's correlation over the overlap; no_score where fewer than `least_count`
-/// pixels overlap or either variance is below `least_variance`.
-void scores_of(const OverlapSums& sums, double least_count, double least_variance, long n, double* scores);
+/// Below what correlation counts as none.
+struct Least {
+  double count;     ///< pixels that overlap
+  double variance;  ///< of either
+};
+
+/// scores[i] = c |c|, c Pearson's correlation over the overlap; no_score where fewer than the least overlap
+/// or either varies less.
+void scores_of(const OverlapSums<std::int32_t>& sums, const Least& least, long n, double* scores);
+void scores_of(const OverlapSums<double>& sums, const Least& least, long n, double* scores);
 inline constexpr double no_score = -2;
+
+/// The same where every pixel is valid: the sums of the patch itself, and integral images of what it is
+/// sought in.
+template <class Sum>
+struct WholeSums {
+  const Sum* products;
+  double a, aa;
+  const Integral<Sum>*b, *bb;
+};
+void scores_of(const WholeSums<std::int32_t>& sums, const Boxes& boxes, const Least& least, double* scores);
+void scores_of(const WholeSums<double>& sums, const Boxes& boxes, const Least& least, double* scores);
+
+/// The greatest of each row of `side` scores, rows `stride` apart.
+void greatest_of_rows(const double* scores, long rows, long side, long stride, double* greatest);
 
 }  // namespace petavox::align

@@ -56,33 +56,40 @@ FieldRows::FieldRows(const FieldSection& field, Index spacing, double first_px, 
     for (std::size_t a = 0; a < 4; ++a) weights_[a][i] = w[a];
     const Index column = static_cast<Index>(fx) - 1;
     if (i == 0) first_column_ = column;
-    const auto from_first = static_cast<std::size_t>(column - first_column_);
-    if (i == 0 || runs_.back().column != from_first) runs_.push_back({i, i, from_first});
-    runs_.back().end = i + 1;
+    const auto from_first = static_cast<std::int64_t>(column - first_column_),
+               here = static_cast<std::int64_t>(i);
+    if (i == 0 || runs_.back().column != from_first) runs_.push_back({here, here, from_first});
+    runs_.back().end = here + 1;
   }
-  if (count > 0) columns_.resize(runs_.back().column + 4);
+  if (count > 0) num_columns_ = static_cast<std::size_t>(runs_.back().column) + 4;
+  columns_.resize(2 * num_columns_);
+  nodes_.resize(4 * columns_.size());
 }
 
 void FieldRows::read(double y_px, double* out_y, double* out_x) {
   const double y = node_position(y_px, spacing_), fy = std::floor(y);
   const auto wy = cubic_weights(y - fy);
-  const Index j = static_cast<Index>(fy) - 1;
-  Index i = first_column_;
-  for (Vec2& column : columns_) {
-    Vec2 sum;
-    for (Index b = 0; b < 4; ++b) sum = sum + wy[static_cast<std::size_t>(b)] * field_.node(j + b, i);
-    column = (1 / field_units_per_px) * sum;
-    ++i;
+  const Index first = static_cast<Index>(fy) - 1;
+  const std::size_t width = columns_.size();
+  if (first_row_ != first) {
+    first_row_ = first;
+    for (std::size_t b = 0; b < 4; ++b)
+      for (std::size_t c = 0; c < num_columns_; ++c) {
+        const Vec2 v = field_.node(first + static_cast<Index>(b), first_column_ + static_cast<Index>(c));
+        nodes_[b * width + c] = v.y;
+        nodes_[b * width + num_columns_ + c] = v.x;
+      }
   }
-  for (const Run& run : runs_) {
-    const Vec2* const c = &columns_[run.column];
-    const auto between = [&](double a, double b, double d, double e, double* out) {
-      for (std::size_t p = run.begin; p < run.end; ++p)
-        out[p] = weights_[0][p] * a + weights_[1][p] * b + weights_[2][p] * d + weights_[3][p] * e;
-    };
-    between(c[0].y, c[1].y, c[2].y, c[3].y, out_y);
-    between(c[0].x, c[1].x, c[2].x, c[3].x, out_x);
+  for (std::size_t c = 0; c < width; ++c) {
+    double sum = 0;
+    for (std::size_t b = 0; b < 4; ++b) sum += wy[b] * nodes_[b * width + c];
+    columns_[c] = (1 / field_units_per_px) * sum;
   }
+  const double* const weights[4] = {weights_[0].data(), weights_[1].data(), weights_[2].data(),
+                                    weights_[3].data()};
+  const auto num_runs = static_cast<std::int64_t>(runs_.size());
+  between_columns(runs_.data(), num_runs, weights, columns_.data(), out_y);
+  between_columns(runs_.data(), num_runs, weights, columns_.data() + num_columns_, out_x);
 }
 
 }  // namespace petavox::align

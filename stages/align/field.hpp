@@ -8,8 +8,11 @@
 
 #include "petavox/volume/view.hpp"
 
+#include "stages/align/row_kernels.hpp"
+
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace petavox::align {
@@ -66,15 +69,14 @@ class FieldRows {
   void read(double y_px, double* y, double* x);
 
  private:
-  /// Pixels between the same two columns of nodes.
-  struct Run {
-    std::size_t begin, end, column;
-  };
   FieldSection field_;
   Index spacing_, first_column_ = 0;
-  std::vector<Run> runs_;
+  std::optional<Index> first_row_;  ///< of nodes_
+  std::vector<NodeRun> runs_;
   std::array<std::vector<double>, 4> weights_;
-  std::vector<Vec2> columns_;  ///< the field along the row, at the nodes' columns
+  std::size_t num_columns_ = 0;
+  std::vector<double> nodes_;    ///< of four rows, row by row: y of all columns, then x
+  std::vector<double> columns_;  ///< the field along the row, at the nodes' columns: y, then x
 };
 
 }  // namespace petavox::align

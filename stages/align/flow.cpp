@@ -18,29 +18,17 @@ double median(std::array<double, 9>& values, std::size_t n) {
   return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-}  // namespace
-
-Index flow_halo(const FlowSettings& s) { return s.match.reach(); }
-
-double flow_scratch_bytes_per_voxel(const FlowSettings& s, Index sections, Index edge) {
-  const MatchSettings& m = s.match;
-  const auto reach = static_cast<double>(s.links.back());
-  const auto pixels = static_cast<double>(edge * m.spacing + 2 * m.reach());
-  constexpr double tile = 60;  // planes, pairs and integral images of 16 bits
-  return (tile * (reach + 1) + static_cast<double>(BlockMatcher::bytes(m, edge)) / (pixels * pixels)) /
-         (static_cast<double>(sections) + reach);
-}
-
-void flow_of(const Array& placed, const FlowSettings& s, Array& out) {
+template <class Sum>
+void flow_by(const Array& placed, const FlowSettings& s, Array& out) {
   const Box& nodes = out.box();
   const auto view = out.view<std::int16_t>();
-  BlockMatcher matcher{s.match, nodes};
+  BlockMatcher<Sum> matcher{s.match, nodes};
   const Box region = matcher.region();
   const Index first = placed.domain().begin.z, reach = s.links.back();
   // Of the last sections, as far as links reach: each is prepared once.
-  std::deque<SectionTile> tiles;
+  std::deque<SectionTile<Sum>> tiles;
   for (Index z = std::max(first, nodes.begin.z - reach); z < nodes.end.z; ++z) {
-    SectionTile tile;
+    SectionTile<Sum> tile;
     if (static_cast<Index>(tiles.size()) > reach) {
       tile = std::move(tiles.front());
       tiles.pop_front();
@@ -67,6 +55,27 @@ void flow_of(const Array& placed, const FlowSettings& s, Array& out) {
       });
     }
   }
+}
+
+}  // namespace
+
+Index flow_halo(const FlowSettings& s) { return s.match.reach(); }
+
+double flow_scratch_bytes_per_voxel(const FlowSettings& s, Index sections, Index edge) {
+  const MatchSettings& m = s.match;
+  const auto reach = static_cast<double>(s.links.back());
+  const auto pixels = static_cast<double>(edge * m.spacing + 2 * m.reach());
+  constexpr double tile = 60;  // planes, pairs and integral images of 16 bits
+  return (tile * (reach + 1) +
+          static_cast<double>(BlockMatcher<double>::bytes(m, edge)) / (pixels * pixels)) /
+         (static_cast<double>(sections) + reach);
+}
+
+void flow_of(const Array& placed, const FlowSettings& s, Array& out) {
+  if (sums_fit(s.match, placed.dtype()))
+    flow_by<std::int32_t>(placed, s, out);
+  else
+    flow_by<double>(placed, s, out);
 }
 
 void clean_flow(const Array& flow, const CleanSettings& s, int num_links, Array& out) {

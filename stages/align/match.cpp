@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace petavox::align {
 namespace {
@@ -19,19 +20,21 @@ Match best_match(const double* scores, int radius, long stride) {
   Match match;
   const int side = 2 * radius + 1;
   const auto row = [&](int y) { return scores + y * stride; };
-  int py = 0, px = 0;
-  for (int y = 0; y < side; ++y)
-    for (int x = 0; x < side; ++x)
-      if (row(y)[x] > row(py)[px]) py = y, px = x;
+  std::vector<double> greatest(static_cast<std::size_t>(side));
+  greatest_of_rows(scores, side, side, stride, greatest.data());
+  // The first of the greatest, in raster order.
+  const auto py = static_cast<int>(std::ranges::max_element(greatest) - greatest.begin());
+  const auto px = static_cast<int>(std::max_element(row(py), row(py) + side) - row(py));
   if (row(py)[px] <= no_score) return match;
   match.peak = correlation_of(row(py)[px]);
   double second = no_score;
   for (int y = 0; y < side; ++y) {
-    const bool near = std::abs(y - py) <= peak_exclusion;
-    const int left = near ? std::max(0, px - peak_exclusion) : side;
-    const int right = near ? px + peak_exclusion + 1 : side;
-    for (int x = 0; x < left; ++x) second = std::max(second, row(y)[x]);
-    for (int x = right; x < side; ++x) second = std::max(second, row(y)[x]);
+    if (std::abs(y - py) > peak_exclusion) {
+      second = std::max(second, greatest[static_cast<std::size_t>(y)]);
+      continue;
+    }
+    for (int x = 0; x < px - peak_exclusion; ++x) second = std::max(second, row(y)[x]);
+    for (int x = px + peak_exclusion + 1; x < side; ++x) second = std::max(second, row(y)[x]);
   }
   const double other = second > no_score ? correlation_of(second) : -1;
   match.ratio = other > 0.01 * match.peak ? match.peak / other : 100;

@@ -1,5 +1,7 @@
 #include "stages/align/quality.hpp"
 
+#include "stages/align/section_sums.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -11,23 +13,20 @@ double cell_correlation(const Array& image, Index z, const Box& cell, double bac
   here.end.z = z + 1;
   if (z - 1 < image.box().begin.z || here.empty()) return -2;
   // Sums of uint16 squares over a cell stay far below 2^63.
-  std::int64_t n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+  PairSums sums;
+  const bool some = background >= 0 && background <= 65535 && std::floor(background) == background;
+  const std::int32_t nothing = some ? static_cast<std::int32_t>(background) : no_pixel;
   const auto add = [&]<class T>(View<const T> view) {
-    here.for_each([&](Coord p) {
-      const std::int64_t u = view[p], v = view[{z - 1, p.y, p.x}];
-      if (static_cast<double>(u) == background || static_cast<double>(v) == background) return;
-      ++n;
-      a += u;
-      b += v;
-      aa += u * u;
-      bb += v * v;
-      ab += u * v;
-    });
+    for (Index y = here.begin.y; y < here.end.y; ++y)
+      for (Index x = here.begin.x; x < here.end.x; x += most_pairs)
+        add_pairs(&view[{z, y, x}], &view[{z - 1, y, x}], nothing, std::min(most_pairs, here.end.x - x),
+                  sums);
   };
   if (image.dtype() == DType::u8)
     add(image.view<std::uint8_t>());
   else
     add(image.view<std::uint16_t>());
+  const auto [n, a, b, aa, bb, ab] = sums;
   if (2 * n < cell.shape().y * cell.shape().x) return -2;
   const auto count = static_cast<double>(n);
   const double va = static_cast<double>(aa) - static_cast<double>(a) * static_cast<double>(a) / count;

@@ -37,8 +37,9 @@ struct Plot {
 /// The least and the greatest of n values, n > 0.
 std::pair<double, double> bounds(const double* values, std::int64_t n);
 
-/// Of n positions (in pixels). Expects a plane of less than 2^30 elements with coordinates below 2^30.
-void locate(const double* ys, const double* xs, std::int64_t n, const Plot& plot, Places& places);
+/// Of n positions (in pixels). Expects a plane of less than 2^30 elements with coordinates below 2^30. True
+/// if all taps of all are there.
+bool locate(const double* ys, const double* xs, std::int64_t n, const Plot& plot, Places& places);
 
 /// sums[i] = sum over b, a < `taps` (4 or 6) of y[b] x[a] plane[first + b stride + a] of the i-th place,
 /// begin

@@ -12,7 +12,7 @@ namespace petavox::align {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void locate_all(const double* ys, const double* xs, std::int64_t n, const Plot& plot,
+bool locate_all(const double* ys, const double* xs, std::int64_t n, const Plot& plot,
                 std::int32_t* HWY_RESTRICT first, std::int32_t* HWY_RESTRICT nearest,
                 std::int32_t* HWY_RESTRICT phase_y, std::int32_t* HWY_RESTRICT phase_x,
                 std::int32_t* HWY_RESTRICT place) {
@@ -28,6 +28,7 @@ void locate_all(const double* ys, const double* xs, std::int64_t n, const Plot& 
     const auto toward_zero = static_cast<std::int32_t>(v);
     return toward_zero - static_cast<std::int32_t>(v < toward_zero);
   };
+  std::int32_t least = static_cast<std::int32_t>(Place::inside);
   for (std::int64_t i = 0; i < n; ++i) {
     double y = ys[i], x = xs[i];
     y = y < least_y ? least_y : y;
@@ -43,8 +44,11 @@ void locate_all(const double* ys, const double* xs, std::int64_t n, const Plot& 
     const std::int32_t shown = (ny >= y_begin) & (ny < y_end) & (nx >= x_begin) & (nx < x_end);
     const std::int32_t held =
         (y0 >= y_begin) & (y0 + taps <= y_end) & (x0 >= x_begin) & (x0 + width <= x_end);
-    place[i] = shown + (shown & held);
+    const std::int32_t here = shown + (shown & held);
+    place[i] = here;
+    least = here < least ? here : least;
   }
+  return least == static_cast<std::int32_t>(Place::inside);
 }
 
 void bounds_of(const double* values, std::int64_t n, double& low, double& high) {
@@ -165,12 +169,11 @@ std::pair<double, double> bounds(const double* values, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(bounds_of)(values, n, found.first, found.second);
   return found;
 }
-void locate(const double* ys, const double* xs, std::int64_t n, const Plot& plot, Places& places) {
+bool locate(const double* ys, const double* xs, std::int64_t n, const Plot& plot, Places& places) {
   for (auto* v : {&places.first, &places.nearest, &places.phase_y, &places.phase_x, &places.place})
     v->resize(static_cast<std::size_t>(n));
-  HWY_DYNAMIC_DISPATCH(locate_all)
-  (ys, xs, n, plot, places.first.data(), places.nearest.data(), places.phase_y.data(), places.phase_x.data(),
-   places.place.data());
+  return HWY_DYNAMIC_DISPATCH(locate_all)(ys, xs, n, plot, places.first.data(), places.nearest.data(),
+                                          places.phase_y.data(), places.phase_x.data(), places.place.data());
 }
 void saturate(const float* sums, std::int64_t n, const std::uint8_t* empty, std::uint8_t* out) {
   HWY_DYNAMIC_DISPATCH(saturate_u8)(sums, n, empty, out);

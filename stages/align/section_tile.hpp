@@ -8,6 +8,8 @@
 
 #include "petavox/volume/array.hpp"
 
+#include "stages/align/cell_kernels.hpp"
+
 #include <vector>
 
 namespace petavox::align {
@@ -19,7 +21,11 @@ struct Plane {
   std::vector<std::int32_t> pairs;  ///< (y, x) in the low half, (y, x + 1) in the high one
 };
 
+/// `Sum` as in cell_kernels.hpp.
+template <class Sum>
 class SectionTile {
+  static_assert(is_sum<Sum>);
+
  public:
   SectionTile() = default;
   SectionTile(const Array& placed, Index z, const Box& region) { read(placed, z, region); }
@@ -36,22 +42,22 @@ class SectionTile {
   const std::vector<Plane>& valid();
 
   /// Integral images, one row and column more than pixels, of values, squares and valid pixels: sums over
-  /// the pixels above and left of (y, x), relative to the region. Exact.
-  const double* value_integral(long y, long x) const { return &value_sums_[at(y, x)]; }
-  const double* square_integral(long y, long x) const { return &square_sums_[at(y, x)]; }
+  /// the pixels above and left of (y, x), relative to the region. Differences are exact.
+  const Integral<Sum>* value_integral(long y, long x) const { return &value_sums_[at(y, x)]; }
+  const Integral<Sum>* square_integral(long y, long x) const { return &square_sums_[at(y, x)]; }
   /// Not if everything is valid.
-  const double* valid_integral(long y, long x) const { return &valid_sums_[at(y, x)]; }
+  const Integral<Sum>* valid_integral(long y, long x) const { return &valid_sums_[at(y, x)]; }
   /// The sum of one of these over the square of `side` pixels that begins where `integral` points.
-  double box(const double* integral, long side) const {
-    const double* const bottom = integral + side * stride_;
-    return (bottom[side] - bottom[0]) - (integral[side] - integral[0]);
+  Sum box(const Integral<Sum>* integral, long side) const {
+    const Integral<Sum>* const bottom = integral + side * stride_;
+    return static_cast<Sum>((bottom[side] - bottom[0]) - (integral[side] - integral[0]));
   }
 
   /// Whether everything in the tile is valid.
   bool full() const { return full_; }
   /// How much of the square of `side` pixels at (y, x) is valid.
-  double valid_in(long y, long x, long side) const {
-    return full_ ? static_cast<double>(side * side) : box(valid_integral(y, x), side);
+  Sum valid_in(long y, long x, long side) const {
+    return full_ ? static_cast<Sum>(side * side) : box(valid_integral(y, x), side);
   }
 
  private:
@@ -61,10 +67,11 @@ class SectionTile {
   void integrate(Extent shape);
 
   bool full_ = true;
+  Index num_valid_ = 0;
   bool squares_made_ = false, valid_paired_ = false;
   long stride_ = 0;
   std::vector<Plane> values_, squares_, valid_;
-  std::vector<double> value_sums_, square_sums_, valid_sums_;
+  std::vector<Integral<Sum>> value_sums_, square_sums_, valid_sums_;
 };
 
 }  // namespace petavox::align

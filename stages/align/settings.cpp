@@ -13,8 +13,9 @@ bool power_of_two(double v) {
 }  // namespace
 
 Settings::Settings(Params& params) {
-  const auto given = params.numbers("levels", {8, 4, 4, 2, 2, 1, 1}, {1, 1024},
-                                    "pixels per pixel at which each pass works, descending powers of two");
+  const auto given = params.numbers("levels", {8, 4, 2, 2, 1, 1}, {1, 1024},
+                                    "of each pass: its nodes lie `spacing` times this apart, its pixels are "
+                                    "this wide; descending powers of two");
   for (const double v : given) levels.push_back(static_cast<Index>(v));
   if (given.empty() || !std::all_of(given.begin(), given.end(), power_of_two) ||
       !std::is_sorted(levels.rbegin(), levels.rend())) {
@@ -35,6 +36,18 @@ Settings::Settings(Params& params) {
       "refine", refine, {4, 512}, "the same of passes after the first, which have less left to find"));
   m.spacing = static_cast<int>(
       params.integer("spacing", 32, {4, 256}, "pixels between the nodes of the lattice, at each level"));
+  finest = params.integer(
+      "finest", finest, {1, 1024},
+      "pixels per pixel below which no pass looks, a power of two: a pass with a lower level has "
+      "its nodes and patches, in pixels of this one");
+  const Index least = levels.back() * m.spacing;  // between nodes, full-resolution pixels
+  if (!power_of_two(static_cast<double>(finest)) || least % finest != 0 || least < 4 * finest) {
+    params.problem(
+        "finest",
+        "finest must be a power of two that divides the distance of nodes at the last level, at least four "
+        "times (what lies between nodes is matched in whole pixels); lower it, or raise spacing");
+    finest = 1;
+  }
   m.rings = static_cast<int>(ceil_div(std::max<Index>(0, patch - m.spacing), 2 * m.spacing));
   m.min_valid = params.number("min_valid", m.min_valid, {0.01, 1},
                               "least share of a patch that must hold something in both sections");
@@ -82,7 +95,8 @@ Settings::Settings(Params& params) {
                              "pixels of this value hold nothing; -1: every pixel holds something");
   const Index wanted = params.integer(
       "margin", 0, {0, 1 << 20}, "pixels of canvas round the input on y and x, rounded up to the levels");
-  margin = ceil_div(wanted, levels.front()) * levels.front();
+  const Index whole = std::max(levels.front(), finest);
+  margin = ceil_div(wanted, whole) * whole;
 }
 
 }  // namespace petavox::align

@@ -6,14 +6,18 @@
 #include "stages/align/flow.hpp"
 #include "stages/align/solve.hpp"
 
+#include <algorithm>
+
 namespace petavox::align {
 
 struct Settings {
   explicit Settings(Params& params);
 
-  std::vector<Index> levels;  ///< pixels per level pixel of each pass, descending
-  FlowSettings flow;          ///< of the first pass
-  int refine = 7;             ///< radius of the passes after the first
+  std::vector<Index>
+      levels;         ///< the lattice of each pass has nodes `spacing` x this pixels apart; descending
+  Index finest = 2;   ///< pixels per level pixel below which no pass looks
+  FlowSettings flow;  ///< of the first pass
+  int refine = 7;     ///< radius of the passes after the first
   CleanSettings clean;
   SolveSettings solve;
   Index margin = 0;       ///< of the canvas round the input on y and x, a multiple of every level
@@ -22,14 +26,23 @@ struct Settings {
 
   int num_links() const { return static_cast<int>(flow.links.size()); }
   int num_passes() const { return static_cast<int>(levels.size()); }
-  Index level(int pass) const { return levels[static_cast<std::size_t>(pass)]; }
+  /// Pixels per pixel that a pass matches.
+  Index level(int pass) const { return std::max(levels[static_cast<std::size_t>(pass)], finest); }
+  /// Full-resolution pixels between the nodes of a pass.
+  Index spacing(int pass) const { return levels[static_cast<std::size_t>(pass)] * flow.match.spacing; }
   FlowSettings flow_of(int pass) const {
     FlowSettings s = flow;
+    s.match.spacing = spacing_in_level(pass);
     if (pass > 0) s.match.radius = refine;
     return s;
   }
-  /// Full-resolution pixels between the nodes of a pass.
-  Index spacing(int pass) const { return level(pass) * flow.match.spacing; }
+  SolveSettings solve_of(int pass) const {
+    SolveSettings s = solve;
+    s.spacing = spacing_in_level(pass);
+    return s;
+  }
+  /// The same in pixels of its level.
+  int spacing_in_level(int pass) const { return static_cast<int>(spacing(pass) / level(pass)); }
 };
 
 }  // namespace petavox::align

@@ -153,7 +153,7 @@ class SolveCoarseStep final : public Stage {
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext&) const override {
     Array field;
     const Before before = read_before(inputs, *settings_, pass_, field);
-    solve_coarse(inputs.image(pass_port("matches", pass_)), settings_->solve, before,
+    solve_coarse(inputs.image(pass_port("matches", pass_)), settings_->solve_of(pass_), before,
                  outputs.image(pass_port("shift", pass_)));
   }
 
@@ -167,7 +167,7 @@ class SolveFineStep final : public Stage {
   SolveFineStep(SharedSettings settings, int pass) : settings_{std::move(settings)}, pass_{pass} {}
 
   Contract contract(const Setup& setup) const override {
-    const SolveSettings& s = settings_->solve;
+    const SolveSettings s = settings_->solve_of(pass_);
     Contract c;
     InPort matches = matches_input(*settings_, pass_);
     const Index reach = flow_reach(s);
@@ -198,8 +198,8 @@ class SolveFineStep final : public Stage {
     const Before before = read_before(inputs, *settings_, pass_, earlier);
     Array& field = outputs.image(field_port(pass_));
     solve_fine(inputs.image(pass_port("matches", pass_)), inputs.image(pass_port("shift", pass_)),
-               settings_->solve, before, field, outputs.image(pass_port("residual", pass_)));
-    compose(before, settings_->flow.match.spacing, field);
+               settings_->solve_of(pass_), before, field, outputs.image(pass_port("residual", pass_)));
+    compose(before, settings_->spacing_in_level(pass_), field);
   }
 
  private:

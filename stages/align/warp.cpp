@@ -86,8 +86,9 @@ class Interpolator {
 
   /// The pixels whose sources are ys[i] and xs[i], of all channels, over a row of `out` from `at` on.
   void row(const double* ys, const double* xs, Index width, Coord at, View<T> out) {
-    locate(ys, xs, width, {held_.begin.y, held_.end.y, held_.begin.x, held_.end.x, in_.stride(1), taps},
-           places_);
+    all_inside_ =
+        locate(ys, xs, width, {held_.begin.y, held_.end.y, held_.begin.x, held_.end.x, in_.stride(1), taps},
+               places_);
     for (int c = 0; c < out.channels(); ++c) {
       T* const to = &out.at(c, at);
       const T* const plane = in_.channel(c).data();
@@ -95,8 +96,11 @@ class Interpolator {
         interpolated(c, ys, xs, width, to);
         continue;
       }
-      for (Index i = 0; i < width; ++i)
-        to[i] = place(i) == Place::outside ? outside_ : plane[places_.nearest[static_cast<std::size_t>(i)]];
+      const std::int32_t* const nearest = places_.nearest.data();
+      if (all_inside_)
+        for (Index i = 0; i < width; ++i) to[i] = plane[nearest[i]];
+      else
+        for (Index i = 0; i < width; ++i) to[i] = place(i) == Place::outside ? outside_ : plane[nearest[i]];
     }
   }
 
@@ -116,6 +120,11 @@ class Interpolator {
     };
     const float* const table = table_of<taps>().data()->data();
     sums_.resize(static_cast<std::size_t>(width));
+    if (all_inside_ && holes == nullptr) {
+      resample(plane, in_.stride(1), taps, table, places_, 0, width, holes, sums_.data());
+      saturate(sums_.data(), width, options_.empty ? &empty_ : nullptr, to);
+      return;
+    }
     for (Index begin = 0, end = 0; begin < width; begin = end) {
       const Place k = kind(begin);
       for (end = begin + 1; end < width && kind(end) == k;) ++end;
@@ -157,7 +166,8 @@ class Interpolator {
   RenderOptions options_;
   T outside_, empty_;
   std::vector<std::uint8_t> holes_;  ///< of each channel, whether something in it is empty
-  Places places_;
+  Places places_;                    ///< of the row
+  bool all_inside_ = false;
   std::vector<float> sums_;
 };
 
@@ -181,31 +191,97 @@ void SourceRows::read(Index y, double* ys, double* xs) {
     std::fill(ys, ys + width_, 0.0);
     std::fill(xs, xs + width_, 0.0);
   }
-  for (std::size_t i = 0; i < width_; ++i) {
-    const Vec2 canvas{fine(y) + ys[i], first_ + level_ * static_cast<double>(i) + xs[i]};
-    const Vec2 source = source_of(placement_, canvas);
-    ys[i] = (source.y - middle_) / level_;
-    xs[i] = (source.x - middle_) / level_;
-  }
+  const Placement& p = placement_;
+  sources_of_row({fine(y), first_, level_, middle_, p.yy, p.yx, p.y0, p.xy, p.xx, p.x0},
+                 static_cast<std::int64_t>(width_), ys, xs);
 }
+
+namespace {
+
+/// Of positions, along each axis.
+struct Bounds {
+  Vec2 low, high;
+};
+
+Bounds exact_bounds(const Mapping& mapping, const Box& tile) {
+  const Index width = tile.shape().x;
+  std::vector<double> ys(static_cast<std::size_t>(width)), xs = ys;
+  SourceRows rows{mapping, tile.begin.x, width};
+  std::optional<Bounds> found;
+  for (Index y = tile.begin.y; y < tile.end.y; ++y) {
+    rows.read(y, ys.data(), xs.data());
+    const auto [low_y, high_y] = bounds(ys.data(), width);
+    const auto [low_x, high_x] = bounds(xs.data(), width);
+    if (!found) found = Bounds{{low_y, low_x}, {high_y, high_x}};
+    found->low = {std::min(found->low.y, low_y), std::min(found->low.x, low_x)};
+    found->high = {std::max(found->high.y, high_y), std::max(found->high.x, high_x)};
+  }
+  return *found;
+}
+
+/// From the nodes that the tile reads: a cubic convolution leaves the range of its samples by at most 9/32 of
+/// it, an eighth along each axis. So no position need be known before the pixels that it reads.
+Bounds sure_bounds(const Mapping& m, const Box& tile) {
+  const double level = static_cast<double>(m.level), middle = 0.5 * (level - 1);
+  const auto fine = [&](Index c) { return level * static_cast<double>(c) + middle; };
+  Bounds canvas{{fine(tile.begin.y), fine(tile.begin.x)}, {fine(tile.end.y - 1), fine(tile.end.x - 1)}};
+  if (m.has_field) {
+    const auto before = [&](double px) {
+      return static_cast<Index>(std::floor(node_position(px, m.field_spacing))) - 1;
+    };
+    Vec2 low = m.field.node(before(canvas.low.y), before(canvas.low.x)), high = low;
+    for (Index j = before(canvas.low.y); j <= before(canvas.high.y) + 3; ++j)
+      for (Index i = before(canvas.low.x); i <= before(canvas.high.x) + 3; ++i) {
+        const Vec2 v = m.field.node(j, i);
+        low = {std::min(low.y, v.y), std::min(low.x, v.x)};
+        high = {std::max(high.y, v.y), std::max(high.x, v.x)};
+      }
+    const Vec2 beyond = (9.0 / 32) * (high - low);
+    canvas.low = canvas.low + (1 / field_units_per_px) * (low - beyond);
+    canvas.high = canvas.high + (1 / field_units_per_px) * (high + beyond);
+  }
+  const auto along = [&](double by_y, double by_x, double from, double& low, double& high) {
+    constexpr double rounding = 1e-6;
+    const auto least = [&](double by, double a, double b) { return std::min(by * a, by * b); };
+    const auto most = [&](double by, double a, double b) { return std::max(by * a, by * b); };
+    low = (least(by_y, canvas.low.y, canvas.high.y) + least(by_x, canvas.low.x, canvas.high.x) + from -
+           middle) /
+              level -
+          rounding;
+    high =
+        (most(by_y, canvas.low.y, canvas.high.y) + most(by_x, canvas.low.x, canvas.high.x) + from - middle) /
+            level +
+        rounding;
+  };
+  Bounds found;
+  const Placement& p = m.placement;
+  along(p.yy, p.yx, p.y0, found.low.y, found.high.y);
+  along(p.xy, p.xx, p.x0, found.low.x, found.high.x);
+  return found;
+}
+
+}  // namespace
 
 void render(const Mapping& mapping, const Box& tile, const Box& source_domain,
             const std::function<Array(const Box&)>& read, const RenderOptions& options, Array& out) {
   const Extent shape = tile.shape();
   if (tile.empty()) return;
-  const auto at_row = [&](Index y) { return static_cast<std::size_t>(y * shape.x); };
-  std::vector<double> ys(static_cast<std::size_t>(shape.y * shape.x)), xs = ys;
-  SourceRows rows{mapping, tile.begin.x, shape.x};
-  for (Index y = 0; y < shape.y; ++y) rows.read(tile.begin.y + y, &ys[at_row(y)], &xs[at_row(y)]);
-  const auto [low_y, high_y] = bounds(ys.data(), shape.y * shape.x);
-  const auto [low_x, high_x] = bounds(xs.data(), shape.y * shape.x);
-  const auto limit = [](double v) { return std::clamp(v, -1e15, 1e15); };
   const int taps = taps_of(options.kernel);
-  const auto [y0, y1] = needed(limit(low_y), limit(high_y), taps, source_domain.begin.y, source_domain.end.y);
-  const auto [x0, x1] = needed(limit(low_x), limit(high_x), taps, source_domain.begin.x, source_domain.end.x);
-  const Box wanted{{tile.begin.z, y0, x0}, {tile.begin.z + 1, y1, x1}};
-  if (options.held_voxels > 0 && wanted.voxels() > options.held_voxels && shape.y * shape.x > 1) {
-    ys = xs = {};
+  const auto source_of_tile = [&](const Bounds& b) {
+    const auto limit = [](double v) { return std::clamp(v, -1e15, 1e15); };
+    const auto [y0, y1] =
+        needed(limit(b.low.y), limit(b.high.y), taps, source_domain.begin.y, source_domain.end.y);
+    const auto [x0, x1] =
+        needed(limit(b.low.x), limit(b.high.x), taps, source_domain.begin.x, source_domain.end.x);
+    return Box{{tile.begin.z, y0, x0}, {tile.begin.z + 1, y1, x1}};
+  };
+  const auto too_large = [&](const Box& b) {
+    return options.held_voxels > 0 && b.voxels() > options.held_voxels;
+  };
+  Box wanted = source_of_tile(sure_bounds(mapping, tile));
+  constexpr Index small = 1024;  // pixels, of which each is looked at rather than halve them in vain
+  if (too_large(wanted) && shape.y * shape.x <= small) wanted = source_of_tile(exact_bounds(mapping, tile));
+  if (too_large(wanted) && shape.y * shape.x > 1) {
     const int axis = shape.y >= shape.x ? 1 : 2;
     Box first = tile, second = tile;
     first.end[axis] = second.begin[axis] = tile.begin[axis] + shape[axis] / 2;
@@ -214,13 +290,16 @@ void render(const Mapping& mapping, const Box& tile, const Box& source_domain,
     return;
   }
   const Array source = read(wanted);
+  std::vector<double> ys(static_cast<std::size_t>(shape.x)), xs = ys;
+  SourceRows rows{mapping, tile.begin.x, shape.x};
   visit_dtype(source.dtype(), [&]<class T>(std::type_identity<T>) {
     if constexpr (std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>) {
       const auto draw = [&]<int num_taps>(std::integral_constant<int, num_taps>) {
         Interpolator<T, num_taps> interpolator{source, source_domain, options};
-        for (Index y = 0; y < shape.y; ++y)
-          interpolator.row(&ys[at_row(y)], &xs[at_row(y)], shape.x,
-                           {tile.begin.z, tile.begin.y + y, tile.begin.x}, out.view<T>());
+        for (Index y = tile.begin.y; y < tile.end.y; ++y) {
+          rows.read(y, ys.data(), xs.data());
+          interpolator.row(ys.data(), xs.data(), shape.x, {tile.begin.z, y, tile.begin.x}, out.view<T>());
+        }
       };
       if (taps == 4)
         draw(std::integral_constant<int, 4>{});

@@ -35,9 +35,24 @@ class Matching : public ::testing::Test {
     return placed;
   }
   Match match_of(const Array& placed) const {
+    const Match match = match_by<double>(placed);
+    if (!sums_fit(settings.match, placed.dtype())) return match;
+    // Sums of either kind are exact, so nothing depends on which is used.
+    const Match narrow = match_by<std::int32_t>(placed);
+    EXPECT_EQ(narrow.state, match.state);
+    EXPECT_EQ(narrow.dy, match.dy);
+    EXPECT_EQ(narrow.dx, match.dx);
+    EXPECT_EQ(narrow.peak, match.peak);
+    EXPECT_EQ(narrow.ratio, match.ratio);
+    EXPECT_EQ(narrow.sharpness, match.sharpness);
+    EXPECT_EQ(narrow.share, match.share);
+    return narrow;
+  }
+  template <class Sum>
+  Match match_by(const Array& placed) const {
     const Box node = Box::from({0, 0, 0}, {1, 1, 1});
-    BlockMatcher matcher{settings.match, node};
-    SectionTile patches{placed, 1, matcher.region()}, windows{placed, 0, matcher.region()};
+    BlockMatcher<Sum> matcher{settings.match, node};
+    SectionTile<Sum> patches{placed, 1, matcher.region()}, windows{placed, 0, matcher.region()};
     return matcher.match(patches, windows).front();
   }
   FlowSettings settings;

@@ -39,9 +39,13 @@ MemoryValues stack(const Box& domain, const std::vector<Index>& blank = {}) {
   return inputs;
 }
 
-const testing::ParamTexts small{{"levels", "[2, 1]"}, {"patch", "24"},    {"radius", "8"},
-                                {"spacing", "12"},    {"margin", "6"},    {"coarsening", "2"},
-                                {"sweeps", "2"},      {"max_shift", "16"}};
+const testing::ParamTexts small{{"levels", "[2, 1]"}, {"patch", "24"},     {"radius", "8"},
+                                {"spacing", "12"},    {"margin", "6"},     {"coarsening", "2"},
+                                {"sweeps", "2"},      {"max_shift", "16"}, {"finest", "1"}};
+/// The nodes of the last pass as dense, its matches of pixels twice as wide.
+const testing::ParamTexts coarser{{"levels", "[2, 1]"}, {"patch", "40"},     {"radius", "8"},
+                                  {"spacing", "8"},     {"margin", "6"},     {"coarsening", "2"},
+                                  {"sweeps", "2"},      {"max_shift", "16"}, {"finest", "2"}};
 
 /// Mean absolute difference of neighbouring sections, 12 pixels inside.
 double roughness(const Array& image, const std::vector<Index>& without = {}) {
@@ -69,12 +73,23 @@ TEST(AlignStage, BringsWarpedSectionsIntoRegister) {
   EXPECT_LT(roughness(aligned), 0.25 * before) << "before: " << before;
 }
 
+TEST(AlignStage, MatchesPixelsNoFinerThanAsked) {
+  const MemoryValues inputs = stack(Box::from({0, 0, 0}, {8, 110, 120}));
+  const double before = roughness(inputs.at("input").voxels());
+  const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), coarser), inputs);
+  EXPECT_LT(roughness(out.at("aligned").voxels()), 0.35 * before) << "before: " << before;
+  const Extent lattice = out.at("displacement").voxels().box().shape();
+  EXPECT_EQ(lattice.x, coarsened(out.at("aligned").voxels().box(), {1, 8, 8}).shape().x);
+}
+
 TEST(AlignStage, IsDecompositionInvariant) {
   testing::KitOptions options;
-  options.params = small;
   options.inputs = [](std::uint64_t) { return stack(Box::from({3, -7, 5}, {4, 50, 61})); };
   options.block_shapes = {{2, 16, 24}, {1, 50, 61}, {4, 7, 64}};
-  EXPECT_TRUE(testing::check_stage_type(align_stage(), options));
+  for (const auto& params : {small, coarser}) {
+    options.params = params;
+    EXPECT_TRUE(testing::check_stage_type(align_stage(), options));
+  }
 }
 
 /// Sections that tell the course of tissue, turned by their placements: all steps have something to do.
@@ -82,7 +97,7 @@ TEST(AlignStage, IsDecompositionInvariantWithACourse) {
   constexpr Index sections = 34;
   testing::KitOptions options;
   options.params = {{"levels", "[1]"},   {"patch", "16"}, {"radius", "4"}, {"spacing", "8"},
-                    {"coarsening", "2"}, {"sweeps", "1"}, {"course", "4"}};
+                    {"coarsening", "2"}, {"sweeps", "1"}, {"course", "4"}, {"finest", "1"}};
   options.inputs = [](std::uint64_t) {
     const Box domain = Box::from({2, -3, 4}, {sections, 30, 37});
     MemoryValues inputs = stack(domain);
@@ -121,7 +136,8 @@ TEST(AlignStage, NowhereFoldsOverWhereASectionLacksAStrip) {
   MemoryValues inputs;
   inputs.emplace("input", MemoryValue::image(std::move(image)));
   const testing::ParamTexts params{{"levels", "[1, 1]"}, {"patch", "36"},     {"radius", "16"},
-                                   {"spacing", "8"},     {"coarsening", "2"}, {"stiffness", "1e-6"}};
+                                   {"spacing", "8"},     {"coarsening", "2"}, {"stiffness", "1e-6"},
+                                   {"finest", "1"}};
   const MemoryValues out = testing::run_in_memory(testing::make_program(align_stage(), params), inputs);
   for (Index z = 0; z < 6; ++z) EXPECT_GT(test::least_area(out.at("displacement").voxels(), 8, z), 0) << z;
 }
@@ -155,6 +171,8 @@ TEST(AlignStage, SettingsThatMakeNoSenseAreNamed) {
             std::string::npos);
   EXPECT_NE(problem({{"links", "[2, 3]"}}).find("links must be different and begin with 1"),
             std::string::npos);
+  EXPECT_NE(problem({{"finest", "3"}}).find("finest must be a power of two"), std::string::npos);
+  EXPECT_NE(problem({{"finest", "16"}}).find("finest must be a power of two"), std::string::npos);
 }
 
 }  // namespace
