@@ -1,5 +1,5 @@
 foreach(name align_bench align_solve_bench)
   add_executable(${name} ${name}.cpp)
-  target_link_libraries(${name} PRIVATE petavox_stage_align petavox_warnings)
+  target_link_libraries(${name} PRIVATE petavox_kept_pages petavox_stage_align petavox_warnings)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
 endforeach()

@@ -151,7 +151,7 @@ void measure(Index sections, Index edge) {
 }  // namespace petavox::bench
 
 int main(int argc, char** argv) {
-  petavox::bench::give_memory_back();
+  petavox::bench::keep_pages_as_petavox();
   std::puts("sections   edge      nodes   first us  second us     all us  bytes/node   error px");
   if (argc < 3) {
     for (const auto& [sections, edge] : {std::pair{16, 128}, {16, 256}, {16, 512}, {64, 128}, {256, 128}})
