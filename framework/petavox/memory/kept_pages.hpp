@@ -13,8 +13,8 @@ namespace petavox {
 /// that come: a page that is there need not be cleared by the system, which is a seventh of the time from
 /// affinities to segments (docs/decisions/0028-kept-pages.md). What is kept never adds to the peak of the
 /// process: pages go back as soon as those in use and those kept would be more than were in use at once
-/// before, or the process would be larger than what it has needed before. Large allocations lie on huge pages.
-/// Safe to call from any thread. Where no address space can be reserved, it hands out nothing.
+/// before, or the process would be larger than what it has needed before. Large allocations lie on huge
+/// pages. Safe to call from any thread. Where no address space can be reserved, it hands out nothing.
 class KeptPages {
  public:
   static constexpr std::size_t least_bytes = std::size_t{1} << 20;
