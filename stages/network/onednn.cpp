@@ -1,10 +1,9 @@
 // The backend on oneDNN (https://oneapi-src.github.io/oneDNN), version 2: the only file that sees its
 // headers.
 //
-// Activations stay in the layout that its convolutions like best, channels in groups of 8 or 16, and all
-// channel counts are filled up to multiples of 16, because odd ones fall back to reference code. Convolution,
-// bias, sum and relu are one primitive, or kernels of our own (winograd.hpp); upsampling and sums are plain
-// loops (layer_loops.hpp).
+// Activations stay in channels in groups of 8 or 16, and all channel counts are filled up to multiples of 16,
+// because odd ones fall back to reference code. Convolution, bias, sum and relu are one primitive, or kernels
+// of our own (winograd.hpp); upsampling and sums are plain loops (layer_loops.hpp).
 
 #include "petavox/base/check.hpp"
 
@@ -56,13 +55,16 @@ memory::dims dims_of(const Model& model, int tensor, Extent window, bool padded)
           window.x / scale.x};
 }
 
+/// Whether the library may use `wanted` here. Each set of instructions has the bits of those it includes.
+bool allows(dnnl::cpu_isa wanted) {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa()), bits = static_cast<unsigned>(wanted);
+  return (isa & bits) == bits;
+}
+
 /// Those of the library: what `isa` allows holds for all kernels.
 std::optional<Instructions> winograd_instructions() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  const Instructions wanted = isa == dnnl::cpu_isa::avx512_core ? Instructions::avx512 : Instructions::avx2;
-  const bool allowed =
-      wanted == Instructions::avx512 || isa == dnnl::cpu_isa::avx2 || isa == dnnl::cpu_isa::avx2_vnni;
-  return allowed && winograd_available(wanted) ? std::optional{wanted} : std::nullopt;
+  const Instructions wanted = allows(dnnl::cpu_isa::avx512_core) ? Instructions::avx512 : Instructions::avx2;
+  return allows(dnnl::cpu_isa::avx2) && winograd_available(wanted) ? std::optional{wanted} : std::nullopt;
 }
 
 /// The image is not in groups of channels.
@@ -75,7 +77,7 @@ class OneDnnNetwork final : public Executable {
   OneDnnNetwork(const Model& model, int output, Extent window, const BackendSettings& settings)
       : window_{window}, settings_{settings}, schedule_{make_schedule(model, output, window)} {
     const ThreadLimit limit{settings_.threads};
-    blocked_ = preferred_layout();
+    blocked_ = grouped_layout();
     for (const std::size_t bytes : schedule_.buffer_bytes)
       buffers_.emplace_back(memory::desc{{static_cast<Index>(bytes)}, memory::data_type::u8, Tag::a},
                             engine_);
@@ -116,21 +118,9 @@ class OneDnnNetwork final : public Executable {
     work_.push_back({std::move(primitive), std::move(arguments), std::move(kernel), {}});
   }
 
-  /// The grouping of channels that convolutions choose on this machine.
-  Tag preferred_layout() const {
-    const memory::dims shape{1, 16, 16, 16, 16};
-    const memory::desc any{shape, f32, Tag::any}, weights{{16, 16, 3, 3, 3}, f32, Tag::any};
-    const dnnl::convolution_forward::desc conv{dnnl::prop_kind::forward_inference,
-                                               dnnl::algorithm::convolution_direct,
-                                               any,
-                                               weights,
-                                               any,
-                                               {1, 1, 1},
-                                               {1, 1, 1},
-                                               {1, 1, 1}};
-    const dnnl::convolution_forward::primitive_desc chosen{conv, engine_};
-    return chosen.src_desc() == memory::desc{shape, f32, Tag::nCdhw16c} ? Tag::nCdhw16c : Tag::nCdhw8c;
-  }
+  /// Channels in groups of a vector's width, for which the library has kernels of its own and Winograd's
+  /// method its transforms. What the library would choose may be in no groups at all.
+  static Tag grouped_layout() { return allows(dnnl::cpu_isa::avx512_core) ? Tag::nCdhw16c : Tag::nCdhw8c; }
 
   Index group_size() const { return blocked_ == Tag::nCdhw16c ? 16 : 8; }
 
