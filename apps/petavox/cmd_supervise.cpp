@@ -88,7 +88,9 @@ void add_supervise_command(CLI::App& app, Command& command) {
       ->capture_default_str()
       ->type_name("S")
       ->check(CLI::Range(1.0, 3600.0));
-  sub->add_option("--end-grace", options->end_grace_s, "Seconds for the command to end after the run has")
+  sub->add_option("--end-grace", options->end_grace_s,
+                  "Seconds for the command to end after the run has; five times as long if none of its "
+                  "processes is left")
       ->capture_default_str()
       ->type_name("S")
       ->check(CLI::Range(1.0, 3600.0));

@@ -44,15 +44,21 @@ std::vector<pid_t> all_processes() {
   return pids;
 }
 
-/// 0 if there is no such process.
-pid_t parent_of(pid_t pid) {
+struct ProcessStat {
+  pid_t parent = 0;  ///< 0 if there is no such process
+  bool ended = true;
+};
+
+ProcessStat stat_of(pid_t pid) {
   std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
   std::string text{std::istreambuf_iterator<char>{file}, {}};
   const auto bracket = text.rfind(')');
-  if (bracket == std::string::npos || text.size() < bracket + 5) return 0;
-  pid_t parent = 0;
-  std::from_chars(text.data() + bracket + 4, text.data() + text.size(), parent);
-  return parent;
+  if (bracket == std::string::npos || text.size() < bracket + 5) return {};
+  ProcessStat stat;
+  const char state = text[bracket + 2];
+  stat.ended = state == 'Z' || state == 'X';
+  std::from_chars(text.data() + bracket + 4, text.data() + text.size(), stat.parent);
+  return stat;
 }
 
 /// Files in /dev/shm that the process has mapped. Those in directories there, such as a run's own, are no
@@ -116,13 +122,17 @@ std::optional<int> WatchedSignals::wait(std::chrono::milliseconds timeout) const
 
 std::vector<pid_t> family_of(pid_t root) {
   std::multimap<pid_t, pid_t> children;
-  for (const pid_t pid : all_processes()) children.emplace(parent_of(pid), pid);
+  for (const pid_t pid : all_processes()) children.emplace(stat_of(pid).parent, pid);
   std::vector<pid_t> family{root};
   for (std::size_t i = 0; i < family.size(); ++i) {
     const auto [begin, end] = children.equal_range(family[i]);
     for (auto child = begin; child != end; ++child) family.push_back(child->second);
   }
   return family;
+}
+
+bool has_living_below(pid_t root) {
+  return std::ranges::any_of(family_of(root), [&](pid_t pid) { return pid != root && !stat_of(pid).ended; });
 }
 
 SharedSegments::SharedSegments() {

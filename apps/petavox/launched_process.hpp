@@ -66,5 +66,7 @@ class LaunchedProcess {
 
 /// The process and all below it, by what /proc says.
 std::vector<pid_t> family_of(pid_t root);
+/// Whether a process below it has not ended.
+bool has_living_below(pid_t root);
 
 }  // namespace petavox::app

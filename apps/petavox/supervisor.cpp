@@ -21,6 +21,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto beat = std::chrono::milliseconds{100};
 constexpr auto look_interval = std::chrono::seconds{1};
 constexpr auto kill_grace = std::chrono::seconds{10};
+/// How many times longer than for its end a command is waited for whose processes are gone: starting them
+/// elsewhere takes time.
+constexpr int alone_graces = 5;
 /// Segments are made when MPI is opened: looking for them for so long is enough, ever more seldom.
 constexpr auto segments_looked_for = std::chrono::minutes{2};
 constexpr int config_code = static_cast<int>(ExitCode::config), io_code = static_cast<int>(ExitCode::io),
@@ -31,6 +34,7 @@ struct Standing {
   std::uint32_t generation = 0;
   std::optional<ExitCode> ended;
   Index done = 0, lost = 0;
+  bool works = false;  ///< a master says that it is at work, here or elsewhere
 };
 
 class Directory {
@@ -44,7 +48,7 @@ class Directory {
       }
       const RunStatus status = reader_->read();
       const StepStatus sum = status.sum();
-      return {status.generation, status.ended, sum.done, sum.lost};
+      return {status.generation, status.ended, sum.done, sum.lost, status.state == RunState::running};
     } catch (const Error&) {
       return {};  // not begun, or a file system that does not answer: the command will say so
     }
@@ -101,7 +105,9 @@ class Launch {
       }
       if (now - looked >= look_interval) {
         looked = now;
-        if (!over_ && ended_here(directory_.look())) over_ = now;
+        const Standing standing = directory_.look();
+        if (!over_ && ended_here(standing)) over_ = now;
+        look_for_processes(process, standing, now);
       }
       press(process, now);
     }
@@ -138,14 +144,29 @@ class Launch {
     }
   }
 
+  /// mpirun may stay for ever when a rank is killed while it takes leave or has just begun.
+  void look_for_processes(const LaunchedProcess& process, const Standing& standing, Clock::time_point now) {
+    if (has_living_below(process.pid())) {
+      had_processes_ = true;
+      alone_.reset();
+    } else if (!had_processes_ || standing.works) {
+      alone_.reset();  // its processes are on other machines, perhaps
+    } else if (!alone_) {
+      alone_ = now;
+    }
+  }
+
   // A command that does not end by itself is ended, politely first.
   void press(LaunchedProcess& process, Clock::time_point now) {
     const auto after = [](double s) { return std::chrono::duration<double>{s}; };
     const bool late = (asked_ && now - *asked_ > after(options_.stop_grace_s)) ||
-                      (over_ && now - *over_ > after(options_.end_grace_s));
+                      (over_ && now - *over_ > after(options_.end_grace_s)) ||
+                      (alone_ && now - *alone_ > after(alone_graces * options_.end_grace_s));
     if (late && !term_sent_) {
       log::warning(over_ ? "the run has ended, but its command has not; it is ended"
-                         : "the run did not stop in time; it is ended (at most the blocks at hand are lost)");
+                   : alone_
+                       ? "no process of the launch is left, but its command does not end; it is ended"
+                       : "the run did not stop in time; it is ended (at most the blocks at hand are lost)");
       term_sent_ = now;
       process.signal(SIGTERM);
     } else if (term_sent_ && now - *term_sent_ > kill_grace) {
@@ -160,7 +181,8 @@ class Launch {
   const Standing& before_;
   StopRequest& stop_;
   Clock::time_point begin_;
-  std::optional<Clock::time_point> asked_, over_, term_sent_;
+  bool had_processes_ = false;
+  std::optional<Clock::time_point> asked_, over_, alone_, term_sent_;
 };
 
 double unix_s() { return static_cast<double>(unix_time_ns()) * 1e-9; }

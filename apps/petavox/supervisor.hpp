@@ -46,8 +46,9 @@ struct SuperviseOptions {
   double first_wait_s = 1;  ///< doubled after each launch without progress
   double longest_wait_s = 60;
   double stop_grace_s = 30;  ///< for a clean stop, before SIGTERM
-  double end_grace_s = 30;   ///< for the command to end after the run has
-  bool requeue = false;      ///< ask Slurm to run the job again after a warning signal
+  double end_grace_s =
+      30;  ///< for the command to end after the run has; five times as long with no process left
+  bool requeue = false;  ///< ask Slurm to run the job again after a warning signal
 };
 
 /// Returns the exit code. Throws Error{config} if the command cannot be executed.

@@ -49,6 +49,20 @@ expect 0 timeout 60 "$PETAVOX" supervise --end-grace 1 --dir hangs -- bash -c '"
 says err "the run has ended, but its command has not"
 expect 0 "$PETAVOX" supervise --dir lies -- bash -c '"$0" run small.yaml --out lies; exit 9' "$PETAVOX"
 
+# One that stays though its processes were killed is ended, and the run goes on.
+cat >stays.sh <<'SCRIPT'
+n=$(cat stays_launches 2>/dev/null || echo 0)
+echo $((n + 1)) >stays_launches
+[ "$n" -gt 0 ] && exec "$1" run small.yaml --out stays
+sleep 1000 &
+sleep 1.5
+kill -KILL $!
+exec sleep 1000 # has not waited for what it started, like mpirun that has lost it
+SCRIPT
+expect 0 timeout 100 "$PETAVOX" supervise --end-grace 1 --wait 0.1 --dir stays -- bash stays.sh "$PETAVOX"
+says err "no process of the launch is left"
+same "$(cat stays_launches)" 2 "launches of a command that stayed alone"
+
 # What does not get better is given up; what is wrong is not tried again.
 expect 3 "$PETAVOX" supervise --tries 2 --wait 0.1 --dir never -- false
 says err "2 in a row made no progress"
