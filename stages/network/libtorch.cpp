@@ -49,8 +49,7 @@ std::string reason(const std::exception& error) {
 void look_for_forbidden(const Model& model, const torch::jit::Block& block) {
   for (const torch::jit::Node* node : block.nodes()) {
     const std::string_view name = node->kind().toQualString();
-    if (is_forbidden(name))
-      refuse(model, fmt::format("uses {}, which reaches beyond the program", name));
+    if (is_forbidden(name)) refuse(model, fmt::format("uses {}, which reaches beyond the program", name));
     for (const torch::jit::Block* inner : node->blocks()) look_for_forbidden(model, *inner);
   }
 }
