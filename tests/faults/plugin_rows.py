@@ -64,7 +64,7 @@ class PluginRows:
                 config = self.config(FAULT_CONFIG.replace("FAULT", fault))
                 out = self.dir / f"r11-{fault}-{threads}"
                 for launch in range(12):
-                    code, stdout, stderr = self.run(config, out, 3, ["--threads", str(threads)])
+                    code, stdout, stderr = self.run(config, out, 3, ["--threads", str(threads)], rank_dies=True)
                     if code == 4:
                         break
                 self.expect(code == 4, f"{fault}: not quarantined after 12 launches, last exit {code}:\n{stderr[-3000:]}")

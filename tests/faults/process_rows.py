@@ -64,7 +64,7 @@ class ProcessRows:
                         killed_at = time.monotonic()
                         kills += 1
                         self.count("kills of the master" if rank == 0 else "kills of a worker")
-                code, stdout, stderr = self.finish(process, killed=killed_at is not None)
+                code, stdout, stderr = self.finish(process, rank_dies=killed_at is not None)
                 if killed_at is not None and code != 0:
                     figures["noticed"].append(time.monotonic() - killed_at)
                     if config == configs[0]:  # which keeps all that was written

@@ -59,9 +59,9 @@ class Trials:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True)
 
-    def finish(self, process, seconds=120, killed=False):
-        """Waits for the end of a launch. `killed`: a rank of it was; mpirun may then stay for ever without a rank, if that one died while it
-        took leave (PMIx: UNREACHABLE). It is ended then, as `petavox supervise` does."""
+    def finish(self, process, seconds=120, rank_dies=False):
+        """Waits for the end of a launch. `rank_dies`: a rank of it was killed, or ends without taking leave; mpirun may then stay for ever
+        without a rank (PMIx: UNREACHABLE). It is ended then, as `petavox supervise` does."""
         deadline = time.monotonic() + seconds
         alone_since = None
         while True:
@@ -71,11 +71,11 @@ class Trials:
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
                 ranks = self.ranks_of(process.pid)
-                alone_since = (alone_since or now) if killed and not ranks else None
+                alone_since = (alone_since or now) if rank_dies and not ranks else None
                 if alone_since and now - alone_since > 30:
                     self.count("launchers that stayed without a rank")
                     self.kill_group(process)
-                    killed = False
+                    rank_dies = False
                 elif now > deadline:
                     self.report_hang(process, ranks, seconds)
 
@@ -90,8 +90,8 @@ class Trials:
             err = "(something still holds its output)"
         raise Failure(f"the run hung for {seconds} s\n{doing}\n{err[-2000:]}")
 
-    def run(self, config, out, ranks=1, extra=(), seconds=120):
-        return self.finish(self.start(config, out, ranks, extra), seconds)
+    def run(self, config, out, ranks=1, extra=(), seconds=120, rank_dies=False):
+        return self.finish(self.start(config, out, ranks, extra), seconds, rank_dies)
 
     @staticmethod
     def kill_group(process):
