@@ -14,9 +14,6 @@
 #include <iostream>
 
 #include <CLI/CLI.hpp>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 namespace petavox::app {
 namespace {
@@ -58,17 +55,6 @@ int run_command(const Command& command, int& argc, char**& argv) {
     log::error(error.what());
     return static_cast<int>(exit_code_of(error.code()));
   }
-}
-
-/// Blocks are large and differ in size from stage to stage: what is freed of them is kept within the peak
-/// that was needed anyway (KeptPages), and what malloc gives beside that goes back to the system at once, so
-/// that the peak of a worker is that of its largest task, which `petavox plan` prints, and not of a
-/// fragmented heap.
-void return_freed_blocks() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
-#endif
 }
 
 int main_without_exceptions(int argc, char** argv) {

@@ -10,8 +10,6 @@
 #include <limits>
 #include <string>
 
-#include <malloc.h>
-
 namespace petavox::bench {
 
 /// From construction on, when all that was kept is given back. Linux only; counts pages.
@@ -42,9 +40,8 @@ class PeakMemory {
 
 /// As `petavox` does.
 inline void keep_pages_as_petavox() {
+  return_freed_blocks();
   keep_freed_pages();
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
 }  // namespace petavox::bench

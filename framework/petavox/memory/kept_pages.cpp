@@ -1,5 +1,7 @@
 #include "petavox/memory/kept_pages.hpp"
 
+#include "petavox/volume/huge_pages.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -8,7 +10,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace petavox {
 namespace {
@@ -16,11 +22,11 @@ namespace {
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 /// From here on an allocation is a whole number of huge pages.
 constexpr std::size_t large_bytes = std::size_t{8} << 20;
-constexpr std::size_t small_unit = std::size_t{64} << 10;
+constexpr std::size_t small_unit = std::size_t{16} << 10;
 /// Arrays begin at different places of their first page: equal elements of arrays that are read together
 /// would fall on the same few lines of the caches, as they do on huge pages.
-constexpr std::size_t colours = 15, colour_bytes = 4096 + 64;
-static_assert(colours * colour_bytes < small_unit);
+constexpr std::size_t colours = 15, small_colour = 64, large_colour = 4096 + 64;
+static_assert(colours * small_colour < small_unit && colours * large_colour < huge_page);
 /// What the process may grow by without anything being given back: less than the system counts exactly.
 constexpr std::size_t tolerance = huge_page;
 constexpr std::size_t most_space = std::size_t{1} << 40, least_space = std::size_t{1} << 36;
@@ -39,18 +45,24 @@ std::size_t resident_bytes() {
 }
 
 /// On all but the last page if that is not full: what is left of it is nobody's, and would be there.
-void use_huge_pages([[maybe_unused]] std::byte* begin, [[maybe_unused]] std::size_t bytes,
-                    [[maybe_unused]] std::size_t size) {
-#ifdef MADV_HUGEPAGE
+void use_huge_pages(std::byte* begin, std::size_t bytes, [[maybe_unused]] std::size_t size) {
   const std::size_t whole = bytes / huge_page * huge_page;
-  (void)::madvise(begin, whole, MADV_HUGEPAGE);
+  prefer_huge_pages({begin, whole});
+#ifdef MADV_NOHUGEPAGE
   if (whole < size) (void)::madvise(begin + whole, size - whole, MADV_NOHUGEPAGE);
 #endif
+}
+
+/// Then what is reserved here would be missing elsewhere.
+bool address_space_is_limited() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
 }
 
 }  // namespace
 
 KeptPages::KeptPages() {
+  if (address_space_is_limited()) return;
   for (std::size_t space = most_space; space >= least_space; space /= 4) {
     void* reserved = ::mmap(nullptr, space + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (reserved == MAP_FAILED) continue;
@@ -103,7 +115,7 @@ KeptPages::Place KeptPages::best_place(const Arena& arena, std::size_t bytes) {
   return best;
 }
 
-/// Joins what is freed to neighbours of its kind.
+/// Joins what is freed to neighbours of its kind. Without memory for the book-keeping the stretch is lost.
 void KeptPages::insert(Arena& arena, std::size_t offset, Extent extent) {
   auto next = arena.free.lower_bound(offset);
   if (next != arena.free.end() && next->first == offset + extent.bytes && next->second.kept == extent.kept) {
@@ -117,7 +129,11 @@ void KeptPages::insert(Arena& arena, std::size_t offset, Extent extent) {
       return;
     }
   }
-  arena.free.emplace_hint(next, offset, extent);
+  try {
+    arena.free.emplace_hint(next, offset, extent);
+  } catch (const std::bad_alloc&) {
+    (void)::madvise(arena.begin + offset, extent.bytes, MADV_DONTNEED);
+  }
 }
 
 /// Takes a stretch out of the free extents; returns the parts whose pages are there.
@@ -167,7 +183,7 @@ void* KeptPages::allocate(std::size_t bytes, bool zeroed) noexcept try {
   {
     const std::lock_guard lock{mutex_};
     Arena& arena = bytes < large_bytes ? small_ : large_;
-    const std::size_t colour = colour_bytes * (colour_++ % colours);
+    const std::size_t colour = (&arena == &large_ ? large_colour : small_colour) * (colour_++ % colours);
     const std::size_t size = rounded_up(bytes + colour, arena.unit);
     const Place place = best_place(arena, size);
     if (!place.found) return nullptr;
@@ -218,6 +234,13 @@ void KeptPages::free(void* memory) noexcept {
 void KeptPages::release() noexcept {
   const std::lock_guard lock{mutex_};
   give_back(kept_);
+}
+
+void return_freed_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, static_cast<int>(KeptPages::least_bytes));
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>(KeptPages::least_bytes));
+#endif
 }
 
 KeptPages::Bytes KeptPages::bytes() const noexcept {

@@ -9,15 +9,15 @@
 
 namespace petavox {
 
-/// Hands out memory for allocations of a megabyte and more, and keeps the pages of what is freed for those
-/// that come: a page that is there need not be cleared by the system, which is a seventh of the time from
+/// Hands out memory for allocations of 128 KiB and more, and keeps the pages of what is freed for those that
+/// come: a page that is there need not be cleared by the system, which is a seventh of the time from
 /// affinities to segments (docs/decisions/0028-kept-pages.md). What is kept never adds to the peak of the
 /// process: pages go back as soon as those in use and those kept would be more than were in use at once
-/// before, or the process would be larger than what it has needed before. Large allocations lie on huge
-/// pages. Safe to call from any thread. Where no address space can be reserved, it hands out nothing.
+/// before, or the process would be larger than what it has needed before. Allocations of 8 MiB and more lie
+/// on huge pages. Safe to call from any thread. Hands out nothing where address space is limited.
 class KeptPages {
  public:
-  static constexpr std::size_t least_bytes = std::size_t{1} << 20;
+  static constexpr std::size_t least_bytes = std::size_t{128} << 10;
   static constexpr std::size_t alignment = 64;
 
   KeptPages();
@@ -73,6 +73,11 @@ class KeptPages {
   std::size_t most_needed_ = 0;  ///< what was resident and not kept, at most
   std::size_t colour_ = 0;
 };
+
+/// What malloc gives beside kept pages, to libraries, goes back to the system as soon as it is freed: else
+/// blocks of every size lie between what is held for long, and the peak of a worker is that of a heap full of
+/// holes, which no plan knows.
+void return_freed_blocks();
 
 /// From now on large arrays and what `operator new` gives are kept pages. Once, before there are threads.
 /// Does nothing where a sanitizer watches memory.

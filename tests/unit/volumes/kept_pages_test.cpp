@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace petavox {
 namespace {
@@ -87,6 +89,18 @@ TEST(KeptPages, WhatCannotBeHeldIsRefused) {
   KeptPages pages;
   EXPECT_EQ(pages.allocate(std::size_t{1} << 46, false), nullptr);
   EXPECT_EQ(pages.allocate(~std::size_t{0} - 100, true), nullptr);
+}
+
+[[noreturn]] void end_with_whether_anything_is_handed_out() {
+  const rlimit limit{RLIM_INFINITY - 1, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
+  KeptPages pages;
+  std::exit(pages.allocate(4 * mib, false) == nullptr ? 0 : 1);
+}
+
+// What is reserved would be missing elsewhere.
+TEST(KeptPages, NothingIsHandedOutWhereAddressSpaceIsLimited) {
+  EXPECT_EXIT(end_with_whether_anything_is_handed_out(), testing::ExitedWithCode(0), "");
 }
 
 TEST(KeptPages, ThreadsShareThem) {
