@@ -35,13 +35,6 @@ void copy_to_chunk(const Array& from, int channel, const Box& what, std::span<st
                });
 }
 
-void fill_box(Array& into, int channel, const Box& what, std::span<const std::byte> voxel) {
-  for_each_row(into.box(), into, channel, what, [&](std::size_t, std::size_t in_array, std::size_t bytes) {
-    for (std::size_t i = 0; i < bytes; i += voxel.size())
-      std::memcpy(into.bytes().data() + in_array + i, voxel.data(), voxel.size());
-  });
-}
-
 void check_read(const Array& into, DType type, int channels, const Box& domain, const std::string& name) {
   if (into.dtype() != type || into.channels() != channels)
     throw Error{ErrorCode::contract, "an array of " + std::to_string(into.channels()) + " x " +

@@ -14,8 +14,6 @@ void copy_from_chunk(std::span<const std::byte> chunk, const Box& chunk_box, Arr
 /// Copies `what` (inside both boxes) from one channel of an array into a chunk.
 void copy_to_chunk(const Array& from, int channel, const Box& what, std::span<std::byte> chunk,
                    const Box& chunk_box);
-/// Sets `what` in one channel of an array to `voxel`, size_of(dtype) bytes.
-void fill_box(Array& into, int channel, const Box& what, std::span<const std::byte> voxel);
 
 /// Throws Error{contract} unless `into` has this type, these channels and a box inside `domain`.
 void check_read(const Array& into, DType type, int channels, const Box& domain, const std::string& name);

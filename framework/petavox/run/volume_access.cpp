@@ -3,6 +3,7 @@
 #include "petavox/base/phase.hpp"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 namespace petavox {
@@ -29,13 +30,9 @@ void check_box(const VolumePlan& v, const Box& box) {
 
 /// The voxels of a block that was skipped are 0.
 void clear(Array& out, const Box& region) {
-  visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
-    const auto target = out.view<T>();
-    for (int c = 0; c < out.channels(); ++c)
-      for (Index z = region.begin.z; z < region.end.z; ++z)
-        for (Index y = region.begin.y; y < region.end.y; ++y)
-          std::fill_n(&target.at(c, {z, y, region.begin.x}), usize(region.shape().x), T{0});
-  });
+  constexpr std::array<std::byte, 8> zero{};
+  for (int c = 0; c < out.channels(); ++c)
+    fill_box(out, c, region, std::span{zero}.first(size_of(out.dtype())));
 }
 
 /// Reads local ids of the box of `out` piece by piece and passes each with the names of its block.
@@ -53,6 +50,19 @@ void for_each_label_piece(const DataAccess& data, const ResultLookup& results, i
     else
       clear(out, region);
   });
+}
+
+/// Each voxel of `target` where ids are becomes f(id).
+template <class T, class F>
+void map_ids(const Array& ids, View<T> target, F&& f) {
+  const auto source = ids.view<std::uint32_t>();
+  const Box region = ids.box();
+  for (Index z = region.begin.z; z < region.end.z; ++z)
+    for (Index y = region.begin.y; y < region.end.y; ++y) {
+      const std::uint32_t* from = &source[{z, y, region.begin.x}];
+      T* to = &target[{z, y, region.begin.x}];
+      for (Index x = 0; x < region.shape().x; ++x) to[x] = f(from[x]);
+    }
 }
 
 Error nameless_id(const VolumePlan& v) {
@@ -85,25 +95,17 @@ LabelArray read_labels(const DataAccess& data, const ResultLookup& results, int 
   for_each_label_piece(data, results, volume, out.ids, [&](const Array& ids, const std::vector<Name>& names) {
     std::vector<std::uint32_t> table(names.size() + 1, unset);
     table[0] = 0;
-    const auto source = ids.view<std::uint32_t>();
-    const Box region = ids.box();
-    for (Index z = region.begin.z; z < region.end.z; ++z)
-      for (Index y = region.begin.y; y < region.end.y; ++y) {
-        const std::uint32_t* from = &source[{z, y, region.begin.x}];
-        std::uint32_t* to = &target[{z, y, region.begin.x}];
-        for (Index x = 0; x < region.shape().x; ++x) {
-          const std::uint32_t id = from[x];
-          if (id >= table.size()) throw nameless_id(v);
-          std::uint32_t& compact = table[id];
-          if (compact == unset) {
-            const auto [entry, added] =
-                known.try_emplace(names[id - 1], static_cast<std::uint32_t>(out.names.size() + 1));
-            if (added) out.names.push_back(names[id - 1]);
-            compact = entry->second;
-          }
-          to[x] = compact;
-        }
+    map_ids(ids, target, [&](std::uint32_t id) {
+      if (id >= table.size()) throw nameless_id(v);
+      std::uint32_t& compact = table[id];
+      if (compact == unset) {
+        const auto [entry, added] =
+            known.try_emplace(names[id - 1], static_cast<std::uint32_t>(out.names.size() + 1));
+        if (added) out.names.push_back(names[id - 1]);
+        compact = entry->second;
       }
+      return compact;
+    });
   });
   return out;
 }
@@ -116,17 +118,10 @@ void fill_labels(const DataAccess& data, const ResultLookup& results, int volume
   for_each_label_piece(data, results, volume, out, [&](const Array& ids, const std::vector<Name>& names) {
     std::vector<Name> table(names.size() + 1, 0);
     std::copy(names.begin(), names.end(), table.begin() + 1);
-    const auto source = ids.view<std::uint32_t>();
-    const Box region = ids.box();
-    for (Index z = region.begin.z; z < region.end.z; ++z)
-      for (Index y = region.begin.y; y < region.end.y; ++y) {
-        const std::uint32_t* from = &source[{z, y, region.begin.x}];
-        std::uint64_t* to = &target[{z, y, region.begin.x}];
-        for (Index x = 0; x < region.shape().x; ++x) {
-          if (from[x] >= table.size()) throw nameless_id(data.plan.volume(volume));
-          to[x] = table[from[x]];
-        }
-      }
+    map_ids(ids, target, [&](std::uint32_t id) {
+      if (id >= table.size()) throw nameless_id(data.plan.volume(volume));
+      return table[id];
+    });
   });
 }
 

@@ -80,5 +80,7 @@ class Array {
 
 /// Copies the voxels of `box` from one array to another, all channels, same type; box must be inside both.
 void copy_box(const Array& from, Array& to, const Box& box);
+/// Sets `box` (inside the array) in one channel to `voxel`, size_of(dtype) bytes.
+void fill_box(Array& into, int channel, const Box& box, std::span<const std::byte> voxel);
 
 }  // namespace petavox
