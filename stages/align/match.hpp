@@ -21,6 +21,7 @@ struct Match {
   double ratio = 0;  ///< to the highest correlation elsewhere (beyond 5 pixels); 100 if that is not positive
   double sharpness = 0;  ///< peak less the mean correlation 3 pixels away
   double share = 0;      ///< of the patch that is valid in both there
+  friend bool operator==(const Match&, const Match&) = default;
 };
 
 /// The match of the highest score, with its place to a fraction of a pixel: the vertex of the parabola

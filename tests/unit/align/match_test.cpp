@@ -39,13 +39,7 @@ class Matching : public ::testing::Test {
     if (!sums_fit(settings.match, placed.dtype())) return match;
     // Sums of either kind are exact, so nothing depends on which is used.
     const Match narrow = match_by<std::int32_t>(placed);
-    EXPECT_EQ(narrow.state, match.state);
-    EXPECT_EQ(narrow.dy, match.dy);
-    EXPECT_EQ(narrow.dx, match.dx);
-    EXPECT_EQ(narrow.peak, match.peak);
-    EXPECT_EQ(narrow.ratio, match.ratio);
-    EXPECT_EQ(narrow.sharpness, match.sharpness);
-    EXPECT_EQ(narrow.share, match.share);
+    EXPECT_TRUE(narrow == match) << narrow.peak << " and " << match.peak;
     return narrow;
   }
   template <class Sum>
