@@ -88,7 +88,7 @@ def run_stages(petavox, folder, inputs, keep, stages, shape="[8, 256, 256]"):
     return [line for line in done.stdout.splitlines() if not line.startswith("digest")]
 
 
-def run(petavox, work, name, stack, settings, place=None):
+def run(petavox, work, name, stack, settings, place=None, blocks="[64, 128, 128]"):
     """Runs `align` (after `place_sections`, if its settings are given); returns the aligned stack, the displacements at
     the nodes, and the placements (8, z) or None."""
     folder = work / name
@@ -98,7 +98,7 @@ def run(petavox, work, name, stack, settings, place=None):
     placed = place is not None
     stages = (f"  place_sections: {{{place}}}\n" if placed else "") + f"  align: {{{settings}}}\n"
     keep = ["aligned", "displacement", "quality"] + ["placement"] * placed
-    for line in run_stages(petavox, folder, "path: in.h5, dataset: /raw", keep, stages, "[64, 128, 128]"):
+    for line in run_stages(petavox, folder, "path: in.h5, dataset: /raw", keep, stages, blocks):
         if line.startswith(("alignment.", "placements.")):
             print(f"  {name}: {line}")
     volumes = folder / "out/volumes"
