@@ -1,4 +1,5 @@
-// A stage that copies its input and sleeps as long as it draws: what simulator_check.py compares the simulator with.
+// A stage that copies its input and sleeps as long as it draws: what simulator_check.py compares the
+// simulator with.
 
 #include "petavox/stage/map_stage.hpp"
 #include "petavox/stage/plugin.hpp"
