@@ -61,11 +61,7 @@ class Encoder {
   // Stores the chunks of a piece: a box of whole chunks, but for the core's far faces.
   void store(const Array& piece) {
     for (int channel = 0; channel < spec_.channels; ++channel)
-      chunks_.touching(piece.box()).for_each([&](Coord position) {
-        // Here, where the voxels are in the cache for both.
-        if (channel == 0) digest_ += digest_part(piece, chunks_.core_of(position));
-        store(piece, channel, position);
-      });
+      chunks_.touching(piece.box()).for_each([&](Coord position) { store(piece, channel, position); });
   }
 
   const std::vector<std::uint64_t>& table() const { return table_; }
@@ -79,6 +75,8 @@ class Encoder {
     // What of a chunk lies outside the volume is 0, not what the chunk before left.
     if (core != whole) std::fill(raw_.begin(), raw_.end(), std::byte{0});
     copy_to_chunk(piece, channel, core, raw_, whole);
+    // From there, where they lie one after the other and in the cache: rows of a piece lie far apart.
+    digest_ += digest_part({raw_, whole, channel}, core, spec_.dtype, spec_.layout.domain);
     const Bytes stored = hdf5::encode_chunk(raw_, spec_.codec, size_of(spec_.dtype));
     const Index number = static_cast<Index>(channel) * chunks_.count() + chunks_.block_at(position);
     table_[usize(number)] = checksum(stored, hdf5::chunk_key(spec_.fingerprint, shard_, number));

@@ -23,37 +23,46 @@ std::uint64_t canonical_bits(T value) {
 
 }  // namespace
 
+DigestSum digest_part(const ChannelVoxels& voxels, const Box& box, DType type, const Box& domain) {
+  PETAVOX_ASSERT(voxels.box.contains(box) && domain.contains(box));
+  const auto channel_begin =
+      static_cast<std::uint64_t>(voxels.channel) * static_cast<std::uint64_t>(domain.voxels());
+  const std::size_t size = usize(box.shape().x);
+  std::array<std::uint64_t, 2> sums{};
+  visit_dtype(type, [&]<class T>(std::type_identity<T>) {
+    PETAVOX_ASSERT(voxels.bytes.size() == usize(voxels.box.voxels()) * sizeof(T));
+    const View<const T> view{reinterpret_cast<const T*>(voxels.bytes.data()), voxels.box, domain, 1};
+    constexpr std::size_t stretch = 512;
+    std::array<std::uint64_t, stretch> bits;
+    for (Index z = box.begin.z; z < box.end.z; ++z)
+      for (Index y = box.begin.y; y < box.end.y; ++y) {
+        const T* row = &view[{z, y, box.begin.x}];
+        const std::uint64_t first =
+            channel_begin + static_cast<std::uint64_t>(domain.raster({z, y, box.begin.x}));
+        for (std::size_t done = 0; done < size; done += stretch) {
+          const std::size_t n = std::min(stretch, size - done);
+          const std::uint64_t* values = nullptr;
+          if constexpr (std::is_same_v<T, std::uint64_t>) {
+            values = row + done;
+          } else {
+            for (std::size_t i = 0; i < n; ++i) bits[i] = canonical_bits(row[done + i]);
+            values = bits.data();
+          }
+          detail::add_digest_row(values, n, first + done, sums.data());
+        }
+      }
+  });
+  return {sums[0], sums[1]};
+}
+
 DigestSum digest_part(const Array& array, const Box& box) {
   DigestSum sum;
   if (box.empty()) return sum;
-  const Box domain = array.domain();
-  const auto voxels = static_cast<std::uint64_t>(domain.voxels());
-  visit_dtype(array.dtype(), [&]<class T>(std::type_identity<T>) {
-    const auto view = array.view<T>();
-    constexpr std::size_t stretch = 512;
-    std::array<std::uint64_t, stretch> bits;
-    const std::size_t size = usize(box.shape().x);
-    for (int c = 0; c < array.channels(); ++c)
-      for (Index z = box.begin.z; z < box.end.z; ++z)
-        for (Index y = box.begin.y; y < box.end.y; ++y) {
-          const T* row = &view.at(c, {z, y, box.begin.x});
-          const std::uint64_t first = static_cast<std::uint64_t>(c) * voxels +
-                                      static_cast<std::uint64_t>(domain.raster({z, y, box.begin.x}));
-          std::uint64_t sums[2] = {0, 0};
-          for (std::size_t done = 0; done < size; done += stretch) {
-            const std::size_t n = std::min(stretch, size - done);
-            const std::uint64_t* values = nullptr;
-            if constexpr (std::is_same_v<T, std::uint64_t>) {
-              values = row + done;
-            } else {
-              for (std::size_t i = 0; i < n; ++i) bits[i] = canonical_bits(row[done + i]);
-              values = bits.data();
-            }
-            detail::add_digest_row(values, n, first + done, sums);
-          }
-          sum += {sums[0], sums[1]};
-        }
-  });
+  const std::size_t channel_bytes = array.bytes().size() / static_cast<std::size_t>(array.channels());
+  for (int c = 0; c < array.channels(); ++c)
+    sum += digest_part(
+        {array.bytes().subspan(static_cast<std::size_t>(c) * channel_bytes, channel_bytes), array.box(), c},
+        box, array.dtype(), array.domain());
   return sum;
 }
 

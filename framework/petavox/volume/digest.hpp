@@ -23,6 +23,16 @@ struct DigestSum {
 DigestSum digest_part(const Array& array, const Box& box);
 inline DigestSum digest_part(const Array& array) { return digest_part(array, array.box()); }
 
+/// Voxels of one channel of a volume, row by row in the order of their box.
+struct ChannelVoxels {
+  std::span<const std::byte> bytes;
+  Box box;  ///< may reach beyond the domain
+  int channel = 0;
+};
+
+/// The same of one channel, for `box` inside the domain and inside that of the voxels.
+DigestSum digest_part(const ChannelVoxels& voxels, const Box& box, DType type, const Box& domain);
+
 /// The digest of a whole volume from the sum over a partition of its domain: covers dtype, channels and
 /// domain too.
 Hash128 finish_digest(const DigestSum& sum, DType type, int channels, const Box& domain);
