@@ -35,6 +35,23 @@ HWY_INLINE unsigned places_of(const ContactBucket& bucket, std::uint32_t u) {
 }
 
 template <class T>
+HWY_INLINE std::uint64_t sum_of(const EdgeRow<T>& row, std::uint32_t begin, std::uint32_t size) {
+#if HWY_TARGET != HWY_SCALAR
+  // Without a branch on how long the stretch is, which no processor foresees.
+  if constexpr (sizeof(T) == 1) {
+    const hn::FixedTag<std::uint8_t, 16> d;
+    if (size <= 16 && begin + 16 <= row.size) {
+      const auto counted = hn::IfThenElseZero(hn::FirstN(d, size), hn::LoadU(d, row.affinity + begin));
+      return hn::GetLane(hn::SumOfLanes(hn::FixedTag<std::uint64_t, 2>(), hn::SumsOf8(counted)));
+    }
+  }
+#endif
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < size; ++i) sum += row.affinity[begin + i];
+  return sum;
+}
+
+template <class T>
 HWY_INLINE void add(const EdgeRow<T>& row, Stretch* stretches, OpenContacts& contacts) {
   std::size_t count = 0;
   for (std::size_t w = 0; w < row.words; ++w) {
@@ -58,8 +75,7 @@ HWY_INLINE void add(const EdgeRow<T>& row, Stretch* stretches, OpenContacts& con
     const std::uint32_t begin = stretches[n].begin, size = stretches[n].size;
     const std::uint32_t a = row.higher[begin], b = row.lower[begin];
     const std::uint32_t u = a < b ? a : b, v = a < b ? b : a;
-    std::uint64_t sum = row.affinity[begin];
-    for (std::uint32_t i = 1; i < size; ++i) sum += row.affinity[begin + i];
+    const std::uint64_t sum = sum_of(row, begin, size);
     std::uint32_t at = heads[v];
     unsigned places = places_of(buckets[at], u);
     while (places == 0 && buckets[at].next != 0) {
@@ -67,6 +83,10 @@ HWY_INLINE void add(const EdgeRow<T>& row, Stretch* stretches, OpenContacts& con
       places = places_of(buckets[at], u);
     }
     const std::uint32_t key = row.key + 3 * begin;
+    if (places == 0 && at != 0) {
+      places = places_of(buckets[at], 0);
+      if (places != 0) buckets[at].earlier[hwy::Num0BitsBelowLS1Bit_Nonzero32(places)] = u;
+    }
     if (places != 0) {
       buckets[at].sums[hwy::Num0BitsBelowLS1Bit_Nonzero32(places)].add(sum, size, key);
     } else {

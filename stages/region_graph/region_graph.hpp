@@ -76,6 +76,8 @@ class Builder {
   void add_along(const std::uint32_t* row, const T* affinity, std::size_t size, bool has_lower,
                  std::uint32_t key);
   /// From the domain's corner; `key` counts from the core's.
+  template <class Rank>
+  std::vector<Edge> edges_by(const Rank& rank) const;
   std::uint64_t global_key(std::uint32_t key) const;
 
   const LabelArray& labels_;
