@@ -60,6 +60,15 @@ class NameIndex {
       while (first != last && first->name < name) ++first;
     return first != last && first->name == name ? static_cast<std::uint32_t>(first - nodes_.begin()) : none;
   }
+  /// Fetches where find() will begin.
+  void prefetch_start(Name name) const {
+    if (!nodes_.empty() && name >= least_ && name <= nodes_.back().name)
+      __builtin_prefetch(&starts_[stretch(name)]);
+  }
+  void prefetch_node(Name name) const {
+    if (!nodes_.empty() && name >= least_ && name <= nodes_.back().name)
+      __builtin_prefetch(nodes_.begin() + starts_[stretch(name)]);
+  }
   static constexpr std::uint32_t none = 0xffffffffU;
 
  private:
@@ -119,6 +128,10 @@ ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
     std::size_t u = 0;
     for (std::size_t i = 0; i < edges.size(); ++i) {
       const region_graph::Edge& e = edges[i];
+      if (i + 24 < edges.size()) {
+        index.prefetch_start(edges[i + 24].v);
+        index.prefetch_node(edges[i + 12].v);
+      }
       if (e.u == 0 || e.u >= e.v || !possible(e.sum, e.count)) damaged("has an impossible edge");
       if (i > 0 && (edges[i - 1].u > e.u || (edges[i - 1].u == e.u && edges[i - 1].v >= e.v)))
         damaged("has unsorted edges");

@@ -264,11 +264,11 @@ class Linkage {
       std::uint32_t far, contact;
     };
     std::array<Place, std::bit_ceil(2 * longest_row)> of_big;
-    const std::uint32_t places = std::bit_ceil(rows_[big].length * 3 / 2 + 1);
+    const std::uint32_t places = std::bit_ceil(rows_[big].length * 3 / 2 + 1);  // a mask is no division
     std::fill_n(of_big.begin(), places, Place{none, none});
     const auto place_of = [&](std::uint32_t far) -> Place& {
-      std::uint32_t place = (far * 0x9e3779b1U >> 16) % places;
-      while (of_big[place].far != none && of_big[place].far != far) place = (place + 1) % places;
+      std::uint32_t place = (far * 0x9e3779b1U >> 16) & (places - 1);
+      while (of_big[place].far != none && of_big[place].far != far) place = (place + 1) & (places - 1);
       return of_big[place];
     };
     std::array<std::uint32_t, 2 * longest_row> candidates, others;

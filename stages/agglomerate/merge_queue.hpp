@@ -12,6 +12,20 @@
 
 namespace petavox::agglomerate {
 
+/// Rounded down, for a count and a quotient below 2^48. Right if the quotient is below 2^32 and the count
+/// below 2^16: it is at least 2^-16 away from the next whole number, or is one; a double has places for more.
+/// Divisions of doubles take a quarter of the time of those of 64-bit integers.
+constexpr std::uint64_t quotient(double dividend, std::uint64_t count) {
+  return static_cast<std::uint64_t>(
+      static_cast<std::int64_t>(dividend / static_cast<double>(static_cast<std::int64_t>(count))));
+}
+
+/// The whole number in a mean below 2^16.
+constexpr std::uint64_t whole_mean(std::uint64_t sum, std::uint64_t count) {
+  return count < std::uint64_t{1} << 16 ? quotient(static_cast<double>(static_cast<std::int64_t>(sum)), count)
+                                        : sum / count;
+}
+
 /// mean = sum / count as a fixed-point number with 48 + (bits of Low) binary places, rounded down.
 template <class Low>
 struct Mean {
@@ -23,11 +37,21 @@ struct Mean {
   /// Expects sum / count < 2^16.
   static constexpr Mean of(std::uint64_t sum, std::uint64_t count) {
     constexpr int low_bits = 8 * sizeof(Low);
-    const std::uint64_t whole = sum / count, rest = sum % count;
-    if (count < std::uint64_t{1} << 16) {  // all in 64 bits: the usual case
-      const std::uint64_t scaled = rest << 48;
-      if constexpr (low_bits <= 48)
-        return {whole << 48 | scaled / count, static_cast<Low>((scaled % count << low_bits) / count)};
+    const std::uint64_t whole = whole_mean(sum, count), rest = sum - whole * count;
+    if constexpr (low_bits <= 32) {
+      if (count < std::uint64_t{1} << 16) {  // the usual case
+        const std::uint64_t scaled = rest << 48;
+        auto middle = quotient(static_cast<double>(static_cast<std::int64_t>(rest)) * 0x1p48, count);
+        // Less than 2^48, so rounding moved it by less than one.
+        auto left = static_cast<std::int64_t>(scaled - middle * count);
+        if (left < 0) {
+          --middle;
+          left += static_cast<std::int64_t>(count);
+        }
+        return {
+            whole << 48 | middle,
+            static_cast<Low>(quotient(static_cast<double>(left) * (std::uint64_t{1} << low_bits), count))};
+      }
     }
     const uint128 scaled = static_cast<uint128>(rest) << 48;
     const auto middle = static_cast<std::uint64_t>(scaled / count);

@@ -134,12 +134,12 @@ class Merger {
     constexpr std::size_t stretches = region_graph::affinity_one + 1;
     auto next = context_.array<std::uint32_t>();
     next.resize(stretches + 1);
-    for (const Contact& c : known_) ++next[c.sum / c.count + 1];
+    for (const Contact& c : known_) ++next[agglomerate::whole_mean(c.sum, c.count) + 1];
     for (std::size_t i = 1; i <= stretches; ++i) next[i] += next[i - 1];
     auto order = context_.array<Ranked>();
     order.resize(known_.size());
     for (std::uint32_t c = 0; c < known_.size(); ++c)
-      order[next[known_[c].sum / known_[c].count]++] = Ranked::of(known_[c], c);
+      order[next[agglomerate::whole_mean(known_[c].sum, known_[c].count)]++] = Ranked::of(known_[c], c);
     for (std::size_t i = 0, begin = 0; i < stretches; begin = next[i++])
       std::sort(order.begin() + begin, order.begin() + next[i]);
     return order;

@@ -43,6 +43,34 @@ void check_means(std::uint64_t most_count) {
     ASSERT_EQ(left == right, mean_a == mean_b);
   }
 }
+/// By long division in 128 bits.
+Mean<std::uint32_t> mean_by_integers(std::uint64_t sum, std::uint64_t count) {
+  uint128 rest = sum;
+  const auto digits = [&](int bits) {
+    const auto whole = static_cast<std::uint64_t>(rest / count);
+    rest = rest % count << bits;
+    return whole;
+  };
+  const std::uint64_t whole = digits(48), middle = digits(32);
+  return {whole << 48 | middle, static_cast<std::uint32_t>(digits(0))};
+}
+TEST(Mean, IsThatOfIntegers) {
+  Random random{5};
+  const auto check = [](std::uint64_t sum, std::uint64_t count) {
+    ASSERT_EQ(Mean<std::uint32_t>::of(sum, count), mean_by_integers(sum, count)) << sum << "/" << count;
+    ASSERT_EQ(whole_mean(sum, count), sum / count) << sum << "/" << count;
+  };
+  for (std::uint64_t count = 1; count < 300; ++count)
+    for (std::uint64_t sum = 0; sum <= 3 * count; ++sum) check(sum, count);
+  for (std::uint64_t count = 0xff00; count < 0x10100; ++count)  // on both sides of 2^16
+    for (const std::uint64_t whole : {0ULL, 1ULL, 4096ULL, 65535ULL})
+      for (const std::uint64_t rest : {std::uint64_t{0}, std::uint64_t{1}, count / 2, count - 1})
+        check(whole * count + rest, count);
+  for (int i = 0; i < 2000000; ++i) {
+    const std::uint64_t count = 1 + random.next() % (random.below(2) == 0 ? 0xffffU : 0xfffU);
+    check(random.next() % (count << 16), count);
+  }
+}
 TEST(Mean, OrdersFractionsExactly) {
   for (const int bits : {1, 8, 15, 16, 17, 24, 39})
     check_means<std::uint32_t>((std::uint64_t{1} << bits) - 1);
