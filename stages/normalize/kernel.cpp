@@ -80,6 +80,22 @@ float upper_share(const Lattice& lattice, Index p) {
          static_cast<float>(lattice.twice_centre(upper) - lattice.twice_centre(lower));
 }
 
+/// Positions along an axis that lie between the same two cells.
+struct Between {
+  Index begin, end, lower, upper;
+};
+
+std::vector<Between> stretches_of(const Lattice& lattice, Index begin, Index end) {
+  std::vector<Between> stretches;
+  for (Index p = begin; p < end; ++p) {
+    const Index lower = lattice.lower_cell(p), upper = lattice.upper_cell(p);
+    if (stretches.empty() || stretches.back().lower != lower || stretches.back().upper != upper)
+      stretches.push_back({p, p, lower, upper});
+    stretches.back().end = p + 1;
+  }
+  return stretches;
+}
+
 Node blend(const Node& a, const Node& b, float share) {
   return {a.mean + share * (b.mean - a.mean), a.gain + share * (b.gain - a.gain),
           a.valid + share * (b.valid - a.valid)};
@@ -109,6 +125,7 @@ void normalised_as(const Array& image, View<std::uint8_t> out, const Settings& s
   std::vector<float> share_x(static_cast<std::size_t>(core.shape().x));
   for (Index x = core.begin.x; x < core.end.x; ++x)
     share_x[static_cast<std::size_t>(x - core.begin.x)] = upper_share(lattice[2], x);
+  const std::vector<Between> stretches = stretches_of(lattice[2], core.begin.x, core.end.x);
   std::vector<Node> along_x(nx);
   const auto target = static_cast<float>(settings.mean);
 
@@ -129,15 +146,10 @@ void normalised_as(const Array& image, View<std::uint8_t> out, const Settings& s
       }
       const T* const in = view.row(z, y).data() - view.box().begin.x;
       const auto row = out.row(z, y);
-      // Between two centres the cells are the same: one plain loop each.
-      for (Index x = core.begin.x; x < core.end.x;) {
-        const Index lower = lattice[2].lower_cell(x), upper = lattice[2].upper_cell(x);
-        Index end = x + 1;
-        while (end < core.end.x && lattice[2].lower_cell(end) == lower && lattice[2].upper_cell(end) == upper)
-          ++end;
+      for (const auto& [begin, end, lower, upper] : stretches) {
         const Node a = along_x[static_cast<std::size_t>(lower - cells[2].first)];
         const Node b = along_x[static_cast<std::size_t>(upper - cells[2].first)];
-        for (; x < end; ++x) {
+        for (Index x = begin; x < end; ++x) {
           const auto i = static_cast<std::size_t>(x - core.begin.x);
           const Node n = blend(a, b, share_x[i]);
           const float weight = n.valid > 0 ? n.valid : 1.0F;
