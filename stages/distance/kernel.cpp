@@ -1,5 +1,7 @@
 #include "stages/distance/kernel.hpp"
 
+#include "stages/distance/columns.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -8,7 +10,7 @@
 namespace petavox::distance {
 namespace {
 
-constexpr Index lanes = 16;
+constexpr auto lanes = static_cast<Index>(Columns::lanes);
 
 /// Along each row of x: to the nearest other label on the row. `far` is one beyond the bound.
 void along_x(const View<const std::uint32_t>& ids, const View<std::int32_t>& out, std::int32_t size,
@@ -38,40 +40,6 @@ void along_x(const View<const std::uint32_t>& ids, const View<std::int32_t>& out
     }
 }
 
-/// A few columns side by side, lane by lane contiguous.
-struct Strip {
-  std::vector<std::uint32_t> ids;
-  std::vector<std::int32_t> squares, results;
-  explicit Strip(Index length)
-      : ids(static_cast<std::size_t>(length * lanes)),
-        squares(ids.size()),
-        results(static_cast<std::size_t>(lanes)) {}
-};
-
-/// The least of what columns know already and what they learn from voxels up to `length` away along them: a
-/// voxel of the same label passes on what it knows, one of another label is itself the nearest. Candidates
-/// come by growing distance, so the search ends where no lane can gain.
-void look_along(const Strip& strip, Index length, Index at, std::int32_t size, std::int32_t* best) {
-  const std::uint32_t* const own = strip.ids.data() + at * lanes;
-  std::copy_n(strip.squares.data() + at * lanes, lanes, best);
-  const auto learn = [&](Index from, std::int32_t way) {
-    const std::uint32_t* const id = strip.ids.data() + from * lanes;
-    const std::int32_t* const square = strip.squares.data() + from * lanes;
-    for (Index i = 0; i < lanes; ++i) {
-      const std::int32_t known = id[i] == own[i] ? square[i] : 0;
-      best[i] = std::min(best[i], known + way);
-    }
-  };
-  for (Index d = 1; d < length; ++d) {
-    const std::int64_t way = d * d * size * size;
-    std::int32_t worst = 0;
-    for (Index i = 0; i < lanes; ++i) worst = std::max(worst, best[i]);
-    if (way >= worst) return;
-    if (at >= d) learn(at - d, static_cast<std::int32_t>(way));
-    if (at + d < length) learn(at + d, static_cast<std::int32_t>(way));
-  }
-}
-
 /// One axis after the other ones: reads `from` over its box, writes `to` over its own, which is the same but
 /// for `axis`.
 void along(int axis, const View<const std::uint32_t>& ids, const View<const std::int32_t>& from,
@@ -79,7 +47,10 @@ void along(int axis, const View<const std::uint32_t>& ids, const View<const std:
   const Box& box = from.box();
   const Index length = box.end[axis] - box.begin[axis];
   const int other = 1 - axis;  // z and y
-  Strip strip{length};
+  const Index begin = to.box().begin[axis], end = to.box().end[axis];
+  std::vector<std::uint32_t> strip_ids(usize(length * lanes));
+  std::vector<std::int32_t> squares(usize(length * lanes)), results(usize((end - begin) * lanes));
+  const Columns columns{strip_ids.data(), squares.data(), usize(length), size};
   for (Index o = to.box().begin[other]; o < to.box().end[other]; ++o)
     for (Index x = box.begin.x; x < box.end.x; x += lanes) {
       const Index width = std::min(lanes, box.end.x - x);
@@ -87,13 +58,13 @@ void along(int axis, const View<const std::uint32_t>& ids, const View<const std:
       p[other] = o;
       for (Index n = 0; n < length; ++n) {
         p[axis] = box.begin[axis] + n;
-        std::copy_n(&ids[p], width, strip.ids.data() + n * lanes);
-        std::copy_n(&from[p], width, strip.squares.data() + n * lanes);
+        std::copy_n(&ids[p], width, strip_ids.data() + n * lanes);
+        std::copy_n(&from[p], width, squares.data() + n * lanes);
       }
-      for (Index n = to.box().begin[axis]; n < to.box().end[axis]; ++n) {
-        look_along(strip, length, n - box.begin[axis], size, strip.results.data());
+      look_along(columns, usize(begin - box.begin[axis]), usize(end - box.begin[axis]), results.data());
+      for (Index n = begin; n < end; ++n) {
         p[axis] = n;
-        std::copy_n(strip.results.data(), width, &to[p]);
+        std::copy_n(results.data() + (n - begin) * lanes, width, &to[p]);
       }
     }
 }
