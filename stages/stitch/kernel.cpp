@@ -1,5 +1,7 @@
 #include "stages/stitch/kernel.hpp"
 
+#include "petavox/base/flat_map.hpp"
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -32,15 +34,20 @@ std::vector<std::pair<Name, std::uint64_t>> named(const std::vector<std::uint64_
   return sizes;
 }
 
+/// The ids of a row of voxels; 0 where there are none.
+void copy_row(const View<const std::uint32_t>& ids, const Box& row, std::vector<std::uint32_t>& out) {
+  const Box there = row.intersect(ids.box());
+  if (there != row) std::ranges::fill(out, 0U);
+  if (!there.empty())
+    std::copy_n(&ids[there.begin], there.shape().x, out.begin() + (there.begin.x - row.begin.x));
+}
+
 }  // namespace
 
 Overlap count_overlap(const LabelArray& a, const LabelArray& b, const Box& box) {
   std::vector<std::uint64_t> counts_a(a.names.size() + 1), counts_b(b.names.size() + 1);
-  std::unordered_map<std::uint64_t, std::uint64_t> pairs;
+  FlatMap<std::uint64_t> pairs;
   const auto ids_a = a.ids.view<std::uint32_t>(), ids_b = b.ids.view<std::uint32_t>();
-  const auto id_at = [](const View<const std::uint32_t>& ids, Coord p) {
-    return ids.box().contains(p) ? ids[p] : 0U;
-  };
   // Labels come in runs along x: one look-up for each.
   std::uint64_t run_key = 0, run = 0;
   const auto flush = [&] {
@@ -51,16 +58,24 @@ Overlap count_overlap(const LabelArray& a, const LabelArray& b, const Box& box) 
     if (id_a != 0 && id_b != 0) pairs[run_key] += run;
     run = 0;
   };
-  box.for_each([&](Coord p) {
-    const std::uint64_t key = static_cast<std::uint64_t>(id_at(ids_a, p)) << 32 | id_at(ids_b, p);
-    if (key != run_key) flush();
-    run_key = key;
-    ++run;
-  });
+  const auto width = usize(std::max<Index>(0, box.shape().x));
+  std::vector<std::uint32_t> row_a(width), row_b(width);
+  for (Index z = box.begin.z; z < box.end.z; ++z)
+    for (Index y = box.begin.y; y < box.end.y; ++y) {
+      const Box row{{z, y, box.begin.x}, {z + 1, y + 1, box.end.x}};
+      copy_row(ids_a, row, row_a);
+      copy_row(ids_b, row, row_b);
+      for (std::size_t x = 0; x < width; ++x) {
+        const std::uint64_t key = static_cast<std::uint64_t>(row_a[x]) << 32 | row_b[x];
+        if (key != run_key) flush();
+        run_key = key;
+        ++run;
+      }
+    }
   flush();
 
   Overlap overlap;
-  for (const auto& [key, count] : pairs)
+  for (const auto& [key, count] : pairs.entries())
     overlap.contacts.push_back(
         {a.name(static_cast<std::uint32_t>(key >> 32)), b.name(static_cast<std::uint32_t>(key)), count});
   std::ranges::sort(overlap.contacts, [](const Contact& x, const Contact& y) {
