@@ -9,6 +9,7 @@
 
 #include "apps/petavox/command.hpp"
 #include "apps/petavox/costs.hpp"
+#include "apps/petavox/neighbours.hpp"
 #include "apps/petavox/scratch_dir.hpp"
 #include "apps/petavox/setup.hpp"
 #include "apps/petavox/svg.hpp"
@@ -30,11 +31,14 @@ constexpr const char* footer =
     "thread, in a directory that is removed afterwards, and writes what each step took for a voxel. `plan`, "
     "`run` and\n"
     "`simulate` read it with --costs.\n"
-    "Run it on a machine of the kind that will do the work, with the blocks that you will use.\n"
+    "Run it on a machine of the kind that will do the work, with the blocks that you will use. Cores share "
+    "memory\n"
+    "and caches: if all cores of a node will work, measure with as many processes at once (--at-once).\n"
     "\n"
     "Examples:\n"
     "  petavox calibrate configs/fib25.yaml --out costs.json\n"
     "  petavox plan configs/fib25.yaml --costs costs.json --ranks 64\n"
+    "  petavox calibrate configs/fib25.yaml --at-once $(nproc) --out costs.json\n"
     "  petavox calibrate my.yaml --sample 1,2,2 --at 0.2,0.5,0.5 --out costs.json";
 
 struct Options {
@@ -42,6 +46,8 @@ struct Options {
   std::string out = "costs.json";
   std::vector<Index> sample{2, 2, 2};
   std::vector<double> at{0.5, 0.5, 0.5};
+  int at_once = 1;
+  std::string as_neighbour;  ///< of another calibration: where to work until it ends this process
 };
 
 /// Whole blocks round the place `at`.
@@ -140,22 +146,46 @@ Costs measure(RunConfig config, const StageRegistry& registry, const Pipeline& w
   return costs_of(sample, report);
 }
 
+/// This command for a neighbour, which appends its place.
+std::vector<std::string> neighbours_command() {
+  std::vector<std::string> command;
+  bool skip = false;
+  for (const std::string& argument : own_command()) {
+    const bool counts = !skip && !argument.starts_with("--at-once");
+    skip = argument == "--at-once";
+    if (counts) command.push_back(argument);
+  }
+  command.emplace_back("--as-neighbour");
+  return command;
+}
+
 int run(const Options& options) {
   StageRegistry registry;
   const RunConfig config = load_run_config(options.config, registry);
   const Pipeline whole{config, registry};
-  // Beside the run's own directory: on the disk that it will use.
-  const std::filesystem::path beside = config.output_dir.parent_path();
-  const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
   const auto edges = [&](const Box& box) { return edge_share(Tiling{box, config.block_shape}.grid()); };
   const Box box = sample_box(options, options.sample, whole.plan(), config.block_shape);
   const Box block = sample_box(options, {1, 1, 1}, whole.plan(), config.block_shape);
+  if (!options.as_neighbour.empty()) {
+    const std::filesystem::path place = options.as_neighbour;
+    std::filesystem::create_directory(place);
+    for (int round = 0;; ++round) {
+      measure(config, registry, whole, box, place / std::to_string(round));
+      std::filesystem::remove_all(place / std::to_string(round));
+    }
+  }
+  // Beside the run's own directory: on the disk that it will use.
+  const std::filesystem::path beside = config.output_dir.parent_path();
+  const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
   Costs costs;
   try {
+    const Neighbours neighbours{neighbours_command(), options.at_once - 1, scratch.path()};
     costs = measure(config, registry, whole, box, scratch.path() / "sample");
     if (block.voxels() < box.voxels())
       separate_edges(costs, edges(box), measure(config, registry, whole, block, scratch.path() / "block"),
                      edges(block));
+    neighbours.check();
+    costs.at_once = options.at_once;
   } catch (const Unfinished& unfinished) {
     for (const FailedTask& failure : unfinished.report.failures)
       log::error(failure.task + ": " + failure.text);
@@ -193,6 +223,12 @@ void add_calibrate_command(CLI::App& app, Command& command) {
       ->expected(3)
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("Z,Y,X");
+  sub->add_option("--at-once", options->at_once,
+                  "Processes that do this work meanwhile, as on a node whose cores are all in use")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->capture_default_str();
+  sub->add_option("--as-neighbour", options->as_neighbour)->group("");
   sub->callback([options, &command] {
     command.config = &options->config;
     command.run = [options](const Session&) { return run(*options); };

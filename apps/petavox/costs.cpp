@@ -83,6 +83,7 @@ std::string costs_to_json(const Costs& costs) {
   json["petavox_costs"] = 3;
   json["host"] = costs.host;
   json["block_shape"] = {costs.block_shape.z, costs.block_shape.y, costs.block_shape.x};
+  json["at_once"] = costs.at_once;
   json["disk_bytes_s"] = std::round(costs.disk_bytes_s);
   json["task_overhead_s"] = costs.task_overhead_s;
   json["sync_s"] = costs.sync_s;
@@ -115,6 +116,7 @@ Costs read_costs(const std::filesystem::path& file) {
     costs.host = json.at("host").get<std::string>();
     for (int axis = 0; axis < 3; ++axis)
       costs.block_shape[axis] = json.at("block_shape").at(static_cast<std::size_t>(axis)).get<Index>();
+    costs.at_once = json.value("at_once", 1);
     costs.disk_bytes_s = sane(json, "disk_bytes_s");
     costs.task_overhead_s = sane(json, "task_overhead_s");
     costs.sync_s = sane(json, "sync_s");

@@ -35,6 +35,7 @@ double edge_share(Extent grid);
 struct Costs {
   std::string host;
   Extent block_shape{1, 1, 1};
+  int at_once = 1;             ///< processes that worked on the machine while it was measured
   double disk_bytes_s = 0;     ///< written and synced, alone; 0: not measured
   double task_overhead_s = 0;  ///< of a worker for each task, beside the step itself and syncs
   double sync_s = 0;           ///< making durable what a report names; as much again for the records
