@@ -17,7 +17,7 @@ struct Settings {
       levels;         ///< the lattice of each pass has nodes `spacing` x this pixels apart; descending
   Index finest = 2;   ///< pixels per level pixel below which no pass looks
   FlowSettings flow;  ///< of the first pass
-  int refine = 7;     ///< radius of the passes after the first
+  int refine = 7;     ///< radius of the passes on the finest pixels, but the first of all
   CleanSettings clean;
   SolveSettings solve;
   Index margin = 0;       ///< of the canvas round the input on y and x, a multiple of every level
@@ -33,8 +33,14 @@ struct Settings {
   FlowSettings flow_of(int pass) const {
     FlowSettings s = flow;
     s.match.spacing = spacing_in_level(pass);
-    if (pass > 0) s.match.radius = refine;
+    s.match.radius = radius(pass);
     return s;
+  }
+  /// What a pass leaves undone is what bends within its patches: dozens of pixels after the coarsest, whose
+  /// patches are the widest. So those between the first and the finest search half as much more.
+  int radius(int pass) const {
+    if (pass == 0) return flow.match.radius;
+    return level(pass) > finest ? std::max(refine, (flow.match.radius + refine + 1) / 2) : refine;
   }
   SolveSettings solve_of(int pass) const {
     SolveSettings s = solve;
