@@ -27,7 +27,7 @@ StageType align_stage() {
               steps.emplace_back(align::solve_coarse_step(settings, pass));
               steps.emplace_back(align::solve_fine_step(settings, pass));
             }
-            steps.emplace_back(align::turn_step(settings));
+            steps.emplace_back(align::whole_step(settings));
             steps.emplace_back(align::course_step(settings));
             steps.emplace_back(align::unfold_step(settings));
             steps.emplace_back(align::render_step(settings));

@@ -1,5 +1,6 @@
 #include "stages/align/course.hpp"
 
+#include "stages/align/affine_course.hpp"
 #include "stages/align/field.hpp"
 #include "stages/align/lines.hpp"
 #include "stages/coarse_align/plane.hpp"
@@ -39,20 +40,6 @@ void bridge(std::vector<double>& values, Index sections, Index columns, const st
     for (Index c = 0; c < columns; ++c) at(z, c) = at(low, c) + t * (at(high, c) - at(low, c));
   }
 }
-
-struct Rotation {
-  Vec2 middle;
-  double cosine = 1, sine = 0;
-  Rotation(Vec2 about, double angle) : middle{about} {
-    const auto d = coarse_align::direction_of(angle);
-    cosine = d.cosine;
-    sine = d.sine;
-  }
-  Vec2 operator()(Vec2 p) const {
-    const Vec2 r = p - middle;
-    return middle + Vec2{cosine * r.y - sine * r.x, sine * r.y + cosine * r.x};
-  }
-};
 
 }  // namespace
 
@@ -104,57 +91,75 @@ std::optional<std::vector<double>> course_shown(const std::vector<double>& value
   return best;
 }
 
-double turn_of_field(View<const std::int32_t> field, Index z, Index spacing) {
+Placement affine_of_field(View<const std::int32_t> field, Index z, Index spacing, const Placement& placement,
+                          const Box& source) {
   const Box& box = field.box();
-  const auto middle = [](Index a, Index b) { return 0.5 * static_cast<double>(a + b - 1); };
-  const double cy = middle(box.begin.y, box.end.y), cx = middle(box.begin.x, box.end.x);
+  const auto centre = [](Index a, Index b) { return 0.5 * static_cast<double>(a + b - 1); };
+  const double cy = centre(box.begin.y, box.end.y), cx = centre(box.begin.x, box.end.x);
   const auto s = static_cast<double>(spacing);
-  // Over a lattice, y and x are independent: each slope is a sum of its own.
-  Placement sums;
-  double squares_y = 0, squares_x = 0;
-  sums.yy = sums.xx = 0;
+  const auto within = [](double v, Index low, Index high) {
+    return v >= static_cast<double>(low) && v <= static_cast<double>(high - 1);
+  };
+  double n = 0, y = 0, x = 0, dy = 0, dx = 0;  // sums, seen from the middle of the lattice
+  double yy = 0, yx = 0, xx = 0, ydy = 0, ydx = 0, xdy = 0, xdx = 0;
   for (Index j = box.begin.y; j < box.end.y; ++j)
     for (Index i = box.begin.x; i < box.end.x; ++i) {
-      const double y = s * (static_cast<double>(j) - cy), x = s * (static_cast<double>(i) - cx);
-      const double dy = static_cast<double>(field.at(0, {z, j, i})) / field_units_per_px;
-      const double dx = static_cast<double>(field.at(1, {z, j, i})) / field_units_per_px;
-      squares_y += y * y;
-      squares_x += x * x;
-      sums.yy += y * dy;
-      sums.yx += x * dy;
-      sums.xy += y * dx;
-      sums.xx += x * dx;
+      const Vec2 d = (1 / field_units_per_px) * Vec2{static_cast<double>(field.at(0, {z, j, i})),
+                                                     static_cast<double>(field.at(1, {z, j, i}))};
+      const Vec2 shown = source_of(placement, Vec2{node_centre(j, spacing), node_centre(i, spacing)} + d);
+      // What the field does where nothing is shown is made up.
+      if (!within(shown.y, source.begin.y, source.end.y) || !within(shown.x, source.begin.x, source.end.x))
+        continue;
+      const double py = s * (static_cast<double>(j) - cy), px = s * (static_cast<double>(i) - cx);
+      n += 1;
+      y += py;
+      x += px;
+      dy += d.y;
+      dx += d.x;
+      yy += py * py;
+      yx += py * px;
+      xx += px * px;
+      ydy += py * d.y;
+      ydx += py * d.x;
+      xdy += px * d.y;
+      xdx += px * d.x;
     }
+  if (n < 3) return {};
+  yy -= y * y / n;
+  yx -= y * x / n;
+  xx -= x * x / n;
+  ydy -= y * dy / n;
+  ydx -= y * dx / n;
+  xdy -= x * dy / n;
+  xdx -= x * dx / n;
+  const double determinant = yy * xx - yx * yx;
+  if (!(determinant > 1e-6 * (yy + xx) * (yy + xx))) return {};  // the nodes lie on a line
   Placement fit;
-  if (squares_y > 0) {
-    fit.yy += sums.yy / squares_y;
-    fit.xy += sums.xy / squares_y;
-  }
-  if (squares_x > 0) {
-    fit.yx += sums.yx / squares_x;
-    fit.xx += sums.xx / squares_x;
-  }
-  return fit.determinant() > 0 ? coarse_align::polar_of(fit).angle : 0;
+  fit.yy += (ydy * xx - xdy * yx) / determinant;
+  fit.yx += (xdy * yy - ydy * yx) / determinant;
+  fit.xy += (ydx * xx - xdx * yx) / determinant;
+  fit.xx += (xdx * yy - ydx * yx) / determinant;
+  if (!(fit.determinant() > 0.25)) return {};
+  // The mean place goes to the mean displaced place.
+  const double my = s * cy + 0.5 * (s - 1) + y / n, mx = s * cx + 0.5 * (s - 1) + x / n;
+  fit.y0 = my + dy / n - (fit.yy * my + fit.yx * mx);
+  fit.x0 = mx + dx / n - (fit.xy * my + fit.xx * mx);
+  return fit;
 }
 
-Turns turns_of(View<const std::int64_t> placements, const std::vector<double>& field, const Box& sections,
-               Vec2 middle, double radius_px) {
-  std::vector<double> sums, weights;
+Wholes wholes_of(View<const std::int64_t> placements, const std::vector<Placement>& field,
+                 const Box& sections, Vec2 middle, double radius_px) {
+  std::vector<Placement> both;
+  std::vector<double> weights;
   for (Index z = sections.begin.z; z < sections.end.z; ++z) {
     const Coord at{z, 0, 0};
-    const Placement p = coarse_align::load_affine(placements, at);
-    const bool speaks =
-        placements.at(coarse_align::placement_bad, at) == 0 && p.determinant() > 0 && p.yy + p.xx > 0;
-    sums.push_back(speaks ? radius_px * (coarse_align::polar_of(p).angle +
-                                         field[static_cast<std::size_t>(z - sections.begin.z)])
-                          : 0);
-    weights.push_back(speaks ? 1 : 0);
+    both.push_back(coarse_align::load_affine(placements, at)
+                       .after(field[static_cast<std::size_t>(z - sections.begin.z)]));
+    weights.push_back(placements.at(coarse_align::placement_bad, at) == 0 ? 1 : 0);
   }
-  constexpr double least_px = 0.05;
-  const auto course = course_shown(sums, static_cast<Index>(sums.size()), 1, least_px, weights);
-  Turns turns{middle, field, std::vector<double>(field.size(), 0.0)};
-  for (std::size_t i = 0; course && i < field.size(); ++i) turns.course[i] = (*course)[i] / radius_px;
-  return turns;
+  Wholes wholes{field, affine_course(both, std::move(weights), middle, radius_px, Course::changes)};
+  for (Placement& c : wholes.course) c = c.inverse();
+  return wholes;
 }
 
 void limit_steps(std::vector<double>& values, Index sections, Index columns, double least) {
@@ -198,7 +203,7 @@ Index course_reach(Index spacing) {
   return static_cast<Index>(std::ceil(max_course_px / static_cast<double>(spacing))) + field_reach + 1;
 }
 
-void keep_course(const Array& field, Index spacing, double length, Array& out, const Turns& turns) {
+void keep_course(const Array& field, Index spacing, double length, Array& out, const Wholes& wholes) {
   const Box& held = field.box();
   const Index sections = held.shape().z, columns = held.shape().y * held.shape().x;
   const auto from = field.view<std::int32_t>();
@@ -212,16 +217,13 @@ void keep_course(const Array& field, Index spacing, double length, Array& out, c
   const std::vector<double> weights(static_cast<std::size_t>(sections), 1.0);
   std::vector<double> ys, xs;
   const auto node = [&](Coord p) { return Vec2{node_centre(p.y, spacing), node_centre(p.x, spacing)}; };
-  const auto turn = [&](Index z, const std::vector<double>& angles, double sign) {
-    const double angle = angles.empty() ? 0 : angles[static_cast<std::size_t>(z - held.begin.z)];
-    return Rotation{turns.middle, sign * angle};
-  };
+  const auto section = [&](Index z) { return static_cast<std::size_t>(z - held.begin.z); };
   for (Index z = held.begin.z; z < held.end.z; ++z) {
-    const Rotation back = turn(z, turns.field, -1);
+    const Placement back = wholes.field.empty() ? Placement{} : wholes.field[section(z)].inverse();
     Box{{z, held.begin.y, held.begin.x}, {z + 1, held.end.y, held.end.x}}.for_each([&](Coord p) {
       Vec2 d = (1 / field_units_per_px) *
                Vec2{static_cast<double>(from.at(0, p)), static_cast<double>(from.at(1, p))};
-      if (!turns.field.empty()) d = back(node(p) + d) - node(p);
+      if (!wholes.field.empty()) d = source_of(back, node(p) + d) - node(p);
       ys.push_back(d.y);
       xs.push_back(d.x);
     });
@@ -233,11 +235,11 @@ void keep_course(const Array& field, Index spacing, double length, Array& out, c
   }
   std::size_t i = 0;
   for (Index z = held.begin.z; z < held.end.z; ++z) {
-    const Rotation on = turn(z, turns.course, 1);
+    const Placement on = wholes.course.empty() ? Placement{} : wholes.course[section(z)];
     Box{{z, held.begin.y, held.begin.x}, {z + 1, held.end.y, held.end.x}}.for_each([&](Coord p) {
       Vec2 d{ys[i], xs[i]};
       ++i;
-      if (!turns.course.empty()) d = on(node(p) + d) - node(p);
+      if (!wholes.course.empty()) d = source_of(on, node(p) + d) - node(p);
       slow.at(0, p) = to_units(std::clamp(d.y, -max_course_px, max_course_px));
       slow.at(1, p) = to_units(std::clamp(d.x, -max_course_px, max_course_px));
     });

@@ -34,28 +34,30 @@ std::optional<std::vector<double>> course_shown(const std::vector<double>& value
                                                 Index columns, double least,
                                                 const std::vector<double>& weights);
 
-/// How sections were turned that have placements. A turn that the field undoes is an error of the placement,
-/// not the course of tissue: what matches say of the turn of a section goes before what placements say.
-/// Angles as in coarse_align::Polar, one for each section of the field; none: nothing is turned.
-struct Turns {
-  Vec2 middle{};               ///< about which, pixels
-  std::vector<double> field;   ///< of what the field does to the section
-  std::vector<double> course;  ///< of the tissue
+/// What is known of sections as a whole, where they have placements. What the field does to a whole section
+/// undoes an error of its placement: it is no course of tissue, which is seen in placement and field
+/// together. One affine transform for each section; none: nothing is held apart.
+struct Wholes {
+  std::vector<Placement> field;   ///< what the field does to the section
+  std::vector<Placement> course;  ///< from the straight canvas to the one on which tissue keeps its course
 };
 
-/// The turn of one section of a field: of the affine transform next to x -> x + D(x) over all its nodes.
-double turn_of_field(View<const std::int32_t> field, Index z, Index spacing);
+/// The affine transform next to x -> x + D(x), over the nodes that show something of `source`, the box of the
+/// section (its z does not matter) that `placement` takes canvas pixels to. The identity where these do not
+/// determine one.
+Placement affine_of_field(View<const std::int32_t> field, Index z, Index spacing, const Placement& placement,
+                          const Box& source);
 
-/// The turns of all sections: `placements` (coarse_align::affine.hpp) and turns of the field (radians), over
-/// all sections of the box. The course is that of their sums, if these show one.
-Turns turns_of(View<const std::int64_t> placements, const std::vector<double>& field, const Box& sections,
-               Vec2 middle, double radius_px);
+/// Those of all sections: `placements` (coarse_align::affine.hpp) and what the field does, over all sections
+/// of the box. The course is that of both together (affine_course).
+Wholes wholes_of(View<const std::int64_t> placements, const std::vector<Placement>& field,
+                 const Box& sections, Vec2 middle, double radius_px);
 
 /// Takes the slow part out of a field (field.hpp; all sections, nodes `spacing` pixels apart): `out`, over a
 /// smaller box, is the field on the canvas on which tissue runs as it did in the sections. `field` must hold
 /// course_reach() nodes more on y and x, clipped to its domain. Of length 0, or with fewer than
 /// enough_for_course sections, `out` is the field.
-void keep_course(const Array& field, Index spacing, double length, Array& out, const Turns& turns = {});
+void keep_course(const Array& field, Index spacing, double length, Array& out, const Wholes& wholes = {});
 
 /// Fewer sections do not tell the slow from the sudden: the slope of a line through n independent errors is
 /// itself wrong by sqrt(12) / n^1.5 of one, at every section.

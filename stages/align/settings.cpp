@@ -33,7 +33,9 @@ Settings::Settings(Params& params) {
   m.radius = static_cast<int>(params.integer(
       "radius", 16, {4, 512}, "largest displacement that a pass finds, in pixels of its level"));
   refine = static_cast<int>(params.integer(
-      "refine", refine, {4, 512}, "the same of passes after the first, which have less left to find"));
+      "refine", refine, {4, 512},
+      "the same of passes on the same pixels as the one before, which have less left to find; those on finer "
+      "pixels search halfway between what the one before searched and this"));
   m.spacing = static_cast<int>(
       params.integer("spacing", 32, {4, 256}, "pixels between the nodes of the lattice, at each level"));
   finest = params.integer(

@@ -17,7 +17,7 @@ struct Settings {
       levels;         ///< the lattice of each pass has nodes `spacing` x this pixels apart; descending
   Index finest = 2;   ///< pixels per level pixel below which no pass looks
   FlowSettings flow;  ///< of the first pass
-  int refine = 7;     ///< radius of the passes after the first
+  int refine = 7;     ///< radius of passes on the same pixels as the one before
   CleanSettings clean;
   SolveSettings solve;
   Index margin = 0;       ///< of the canvas round the input on y and x, a multiple of every level
@@ -33,8 +33,17 @@ struct Settings {
   FlowSettings flow_of(int pass) const {
     FlowSettings s = flow;
     s.match.spacing = spacing_in_level(pass);
-    if (pass > 0) s.match.radius = refine;
+    s.match.radius = radius(pass);
     return s;
+  }
+  /// What a pass leaves undone is what bends within its patches. On finer pixels patches are smaller and see
+  /// it: dozens of pixels after the coarsest pass, less after each. So a pass on finer pixels than the one
+  /// before searches halfway between what that one searched and `refine`.
+  int radius(int pass) const {
+    int searched = flow.match.radius;
+    for (int p = 1; p <= pass; ++p)
+      if (level(p) < level(p - 1)) searched = std::max(refine, (searched + refine + 1) / 2);
+    return pass == 0 || level(pass) < level(pass - 1) ? searched : refine;
   }
   SolveSettings solve_of(int pass) const {
     SolveSettings s = solve;

@@ -32,10 +32,10 @@ std::unique_ptr<Stage> clean_step(SharedSettings settings, int pass);
 std::unique_ptr<Stage> solve_coarse_step(SharedSettings settings, int pass);
 /// matches, shift, field of the pass before -> field, "residual".
 std::unique_ptr<Stage> solve_fine_step(SharedSettings settings, int pass);
-/// The last field -> "turns": of each section (course.hpp), int64 over (section, 0, 0), 2^-32 radians. A task
-/// is a section.
-std::unique_ptr<Stage> turn_step(SharedSettings settings);
-/// The last field, turns, placement -> "on_course": the field on the canvas on which tissue keeps its course
+/// The last field, placement -> "wholes": what the field does to each section as a whole (course.hpp), six
+/// int64 over (section, 0, 0) (coarse_align/affine.hpp). A task is a section.
+std::unique_ptr<Stage> whole_step(SharedSettings settings);
+/// The last field, wholes, placement -> "on_course": the field on the canvas on which tissue keeps its course
 /// (course.hpp).
 std::unique_ptr<Stage> course_step(SharedSettings settings);
 /// on_course -> "displacement": nowhere folded over (unfold.hpp). A task is a section.

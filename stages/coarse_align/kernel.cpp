@@ -254,6 +254,16 @@ std::optional<Both> both_of(const Section& fixed, const Section& moving, const S
               2 * extent <= settings.max_extent};
 }
 
+/// From pixels of the moving section to pixels of its planes, as a search lays them.
+Affine into_moving_planes(const Both& both, bool flipped) {
+  const Affine start = into_planes(both.moving);
+  if (!flipped) return start;
+  Affine turn;
+  turn.xx = -1;
+  turn.x0 = static_cast<double>(both.moving.image.width - 1);
+  return turn.after(start);
+}
+
 /// What a search found, in pixels of the sections.
 Result result_of(const Both& both, const Candidate& best, bool found, const Settings& settings) {
   Result result;
@@ -263,13 +273,7 @@ Result result_of(const Both& both, const Candidate& best, bool found, const Sett
   result.found = found;
   if (!result.found) return result;
   // moving section -> moving planes (-> mirrored) -> fixed planes -> fixed section
-  Affine start = into_planes(both.moving);
-  if (best.flipped) {
-    Affine turn;
-    turn.xx = -1;
-    turn.x0 = static_cast<double>(both.moving.image.width - 1);
-    start = turn.after(start);
-  }
+  const Affine start = into_moving_planes(both, best.flipped);
   Affine t = into_planes(both.fixed).inverse().after(best.agreement.transform.after(start));
   for (double* v : {&t.yy, &t.yx, &t.xy, &t.xx}) *v = rounded(*v, 0x1p-24);
   for (double* v : {&t.y0, &t.x0}) *v = rounded(*v, 0x1p-12);
@@ -281,14 +285,52 @@ Result result_of(const Both& both, const Candidate& best, bool found, const Sett
 
 }  // namespace
 
+namespace {
+
+/// The sections as they were given: the answer that assumes least, and the cheapest to look at.
+Candidate by_given(const Both& both, const Settings& settings) {
+  return improved({both.fixed, both.moving, {}, {}, false}, Search::as_given,
+                  as_given(both.fixed, both.moving), {24, search_px, search_px}, settings);
+}
+
+/// A transform of the sections that was found on fewer pixels, on these.
+Candidate on_finer(const Both& both, const Result& found, const Settings& settings) {
+  const Affine start =
+      into_planes(both.fixed).after(found.to_fixed.after(into_moving_planes(both, found.flipped).inverse()));
+  Prepared turned;
+  if (found.flipped) turned = mirrored(both.moving);
+  return improved({both.fixed, found.flipped ? turned : both.moving, {}, {}, found.flipped},
+                  Search::keypoints, start, {24, search_px, search_px}, settings);
+}
+
+}  // namespace
+
 Result align(const Section& fixed, const Section& moving, const Settings& settings) {
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return {};
-  // As the sections were given: the answer that assumes least, and the cheapest to look at.
-  Candidate best = improved({both->fixed, both->moving, {}, {}, false}, Search::as_given,
-                            as_given(both->fixed, both->moving), {24, search_px, search_px}, settings);
-  if (!proven(best, settings))
-    best = searched(both->fixed, both->moving, both->small, std::move(best), settings);
+  Candidate best = by_given(*both, settings);
+  if (proven(best, settings)) return result_of(*both, best, true, settings);
+  // Sections that bend agree with an affine transform to some pixels of a coarse search only, which also
+  // costs a tenth. What is beyond doubt there needs no other search.
+  constexpr Index coarse_extent = 256;
+  Result coarse;
+  if (std::max({both->fixed.image.height, both->fixed.image.width, both->moving.image.height,
+                both->moving.image.width}) > coarse_extent) {
+    Settings fewer = settings;
+    fewer.max_extent = coarse_extent;
+    const std::optional<Both> reduced = both_of(fixed, moving, fewer);
+    Candidate found = by_given(*reduced, fewer);
+    if (!proven(found, fewer))
+      found = searched(reduced->fixed, reduced->moving, reduced->small, std::move(found), fewer);
+    coarse = result_of(*reduced, found, proven(found, fewer), fewer);
+    if (sure(found, fewer)) {
+      // Where sections bend, a few patches of the fine search agree somewhere, and say nothing of the rest.
+      const Candidate fine = on_finer(*both, coarse, settings);
+      return sure(fine, settings) ? result_of(*both, fine, true, settings) : coarse;
+    }
+  }
+  best = searched(both->fixed, both->moving, both->small, std::move(best), settings);
+  if (coarse.found && !proven(best, settings)) return coarse;
   return result_of(*both, best, proven(best, settings), settings);
 }
 

@@ -89,44 +89,121 @@ TEST(Course, DoesNotDependOnTheCutting) {
     core.for_each([&](Coord p) { ASSERT_EQ(found.at(c, p), whole.view<std::int32_t>().at(c, p)); });
 }
 
-TEST(Course, ATurnThatTheFieldUndoesIsAnErrorOfThePlacement) {
-  // Placements turn the sections at random, and drift by a tenth of a radian besides; matching undoes the
-  // drift.
-  const Box box = Box::from({0, 0, 0}, {60, 21, 21});
-  constexpr Index spacing = 16;
-  const Vec2 middle{node_centre(10, spacing), node_centre(10, spacing)};
+/// Placements that turn the sections at random and of which the error grows slowly along the stack; matching
+/// undoes the error.
+struct PlacedStack {
+  static constexpr Index spacing = 16;
+  Box box = Box::from({0, 0, 0}, {60, 21, 21});
+  Box source = Box::from({0, 0, 0}, {60, 21 * spacing, 21 * spacing});
+  Vec2 middle{node_centre(10, spacing), node_centre(10, spacing)};
   Array placements{DType::i64, coarse_align::column_of(box), coarse_align::placement_channels};
   Array straight{DType::i32, box, 2};
-  const auto field = straight.view<std::int32_t>();
-  std::vector<double> of_field;
-  const auto drift = [](Index z) { return 0.1 * std::sin(0.1 * static_cast<double>(z)); };
-  for (Index z = 0; z < 60; ++z) {
-    const double a = 0.5 * noise(z) + drift(z);
+  std::vector<Placement> of_field;
+
+  /// From the canvas to the canvas.
+  static Placement error_of(Index z) {
+    const double a = 0.1 * std::sin(0.1 * static_cast<double>(z));
     Placement p;
-    p.yy = p.xx = std::cos(a);
+    p.yy = 1.03 * std::cos(a);
+    p.xx = std::cos(a);
     p.xy = std::sin(a);
-    p.yx = -p.xy;
-    coarse_align::store_affine(placements.view<std::int64_t>(), {z, 0, 0}, p);
-    const double c = std::cos(drift(z)), s = -std::sin(drift(z));
-    Box::from({z, 0, 0}, {1, 21, 21}).for_each([&](Coord n) {
-      const Vec2 r = Vec2{node_centre(n.y, spacing), node_centre(n.x, spacing)} - middle;
-      field.at(0, n) = to_units(c * r.y - s * r.x - r.y);
-      field.at(1, n) = to_units(s * r.y + c * r.x - r.x);
-    });
-    of_field.push_back(turn_of_field(std::as_const(straight).view<std::int32_t>(), z, spacing));
-    EXPECT_NEAR(of_field.back(), -drift(z), 1e-4);
+    p.yx = -1.03 * p.xy;
+    p.y0 = 0.3 * static_cast<double>(z);
+    p.x0 = 20 * a;
+    return p;
   }
-  const Turns turns =
-      turns_of(std::as_const(placements).view<std::int64_t>(), of_field, box, middle, 0.25 * 21 * spacing);
-  Array out{DType::i32, box, 2};
-  keep_course(straight, spacing, 8, out, turns);
+
+  PlacedStack() {
+    const auto field = straight.view<std::int32_t>();
+    for (Index z = 0; z < 60; ++z) {
+      const double a = 0.5 * noise(z);
+      Placement turn, shift;
+      turn.yy = turn.xx = std::cos(a);
+      turn.xy = std::sin(a);
+      turn.yx = -turn.xy;
+      turn.y0 = middle.y;
+      turn.x0 = middle.x;
+      shift.y0 = -middle.y;
+      shift.x0 = -middle.x;
+      const Placement error = error_of(z), undone = error.inverse();
+      const Placement placed = turn.after(shift.after(error));
+      coarse_align::store_affine(placements.view<std::int64_t>(), {z, 0, 0}, placed);
+      Box::from({z, 0, 0}, {1, 21, 21}).for_each([&](Coord n) {
+        const Vec2 here{node_centre(n.y, spacing), node_centre(n.x, spacing)};
+        const Vec2 d = source_of(undone, here) - here;
+        field.at(0, n) = to_units(d.y);
+        field.at(1, n) = to_units(d.x);
+      });
+      of_field.push_back(
+          affine_of_field(std::as_const(straight).view<std::int32_t>(), z, spacing, placed, source));
+    }
+  }
+};
+
+TEST(Course, WhatAFieldDoesToAWholeSectionIsSeenWhereItShowsSomething) {
+  PlacedStack stack;
+  const Placement expected = PlacedStack::error_of(7).inverse();
+  const auto near = [&](const Placement& found) {
+    EXPECT_NEAR(found.yy, expected.yy, 1e-4);
+    EXPECT_NEAR(found.yx, expected.yx, 1e-4);
+    EXPECT_NEAR(found.xy, expected.xy, 1e-4);
+    EXPECT_NEAR(found.xx, expected.xx, 1e-4);
+    EXPECT_NEAR(found.y0, expected.y0, 0.02);
+    EXPECT_NEAR(found.x0, expected.x0, 0.02);
+  };
+  near(stack.of_field[7]);
+  // Beyond the section the field says anything.
+  const auto field = stack.straight.view<std::int32_t>();
+  Box::from({7, 0, 14}, {1, 21, 7}).for_each([&](Coord n) { field.at(0, n) = to_units(40); });
+  const Box half = Box::from({0, 0, 0}, {60, 21 * PlacedStack::spacing, 200});
+  near(
+      affine_of_field(std::as_const(stack.straight).view<std::int32_t>(), 7, PlacedStack::spacing, {}, half));
+  const Box elsewhere = Box::from({0, 0, 1000}, {60, 1, 1});
+  EXPECT_EQ(affine_of_field(std::as_const(stack.straight).view<std::int32_t>(), 7, PlacedStack::spacing, {},
+                            elsewhere),
+            Placement{});
+}
+
+TEST(Course, WhatTheFieldDoesToAWholeSectionIsAnErrorOfThePlacement) {
+  const PlacedStack stack;
+  constexpr Index spacing = PlacedStack::spacing;
+  const Wholes wholes = wholes_of(std::as_const(stack.placements).view<std::int64_t>(), stack.of_field,
+                                  stack.box, stack.middle, 0.25 * 21 * spacing);
+  Array out{DType::i32, stack.box, 2};
+  keep_course(stack.straight, spacing, 8, out, wholes);
   const auto kept = out.view<std::int32_t>();
+  const auto field = stack.straight.view<std::int32_t>();
   for (Index z = 0; z < 60; ++z)  // what matching found stays
-    for (const Coord n : {Coord{z, 3, 3}, Coord{z, 3, 17}, Coord{z, 17, 10}})
+    for (const Coord n : {Coord{z, 6, 6}, Coord{z, 6, 14}, Coord{z, 14, 10}})
       for (int c = 0; c < 2; ++c) EXPECT_NEAR(kept.at(c, n), field.at(c, n), 0.1 * field_units_per_px) << z;
   // Without placements it is a course, and given back.
-  keep_course(straight, spacing, 8, out);
-  EXPECT_GT(std::abs(kept.at(0, {16, 3, 3}) - field.at(0, {16, 3, 3})), 5 * field_units_per_px);
+  keep_course(stack.straight, spacing, 8, out);
+  EXPECT_GT(std::abs(kept.at(0, {59, 6, 6}) - field.at(0, {59, 6, 6})), 4 * field_units_per_px);
+}
+
+TEST(Course, OfWholeSectionsIsWhatPlacementAndFieldShowTogether) {
+  // Tissue that runs obliquely, in sections placed where they are: the placement straightens, the field finds
+  // nothing more.
+  const Box box = Box::from({0, 0, 0}, {60, 21, 21});
+  constexpr Index spacing = 16;
+  Array placements{DType::i64, coarse_align::column_of(box), coarse_align::placement_channels};
+  Array straight{DType::i32, box, 2}, out{DType::i32, box, 2};
+  std::fill(straight.view<std::int32_t>().channel(0).begin(), straight.view<std::int32_t>().channel(0).end(),
+            0);
+  const auto own = [](Index z) { return 3 * noise(z); };
+  const auto tissue = [](Index z) { return 0.5 * static_cast<double>(z - 30); };
+  for (Index z = 0; z < 60; ++z) {
+    Placement p;
+    p.x0 = own(z) + tissue(z);
+    coarse_align::store_affine(placements.view<std::int64_t>(), {z, 0, 0}, p);
+  }
+  const Wholes wholes =
+      wholes_of(std::as_const(placements).view<std::int64_t>(), std::vector<Placement>(60), box,
+                {node_centre(10, spacing), node_centre(10, spacing)}, 0.25 * 21 * spacing);
+  keep_course(straight, spacing, 8, out, wholes);
+  const auto kept = std::as_const(out).view<std::int32_t>();
+  for (Index z = 0; z < 60; ++z)  // given back: what is left is the sections' own
+    EXPECT_NEAR(kept.at(1, {z, 10, 10}) / field_units_per_px, -tissue(z), 2.5) << z;
 }
 
 TEST(Course, ShortStacksAndLengthZeroStayStraight) {
