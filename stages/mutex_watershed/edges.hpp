@@ -60,7 +60,8 @@ class Edges {
   void scan(const std::uint32_t* numbers, std::uint32_t begin, std::uint32_t end, Visit&& visit) const {
     Repeats repeats;
     const auto first = [&](std::uint32_t k, std::uint32_t rank, std::uint32_t ours, std::uint32_t theirs) {
-      if (repeats.repeated(ours, theirs, rank * 256 + k) || rank < begin || rank >= end) return;
+      // What comes before `begin` is remembered: it makes others repeats. What comes after `end` does not.
+      if (rank >= end || repeats.repeated(ours, theirs, rank * 256 + k) || rank < begin) return;
       visit(k, rank, ours, theirs);
     };
     const auto row = [&](const Row& r) { scan_row(r, numbers, first); };

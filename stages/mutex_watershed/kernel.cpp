@@ -23,14 +23,14 @@ class Segmentation {
   /// Leaves the cluster of each voxel in its number: clusters are called by their first fragment.
   void run() {
     for (std::uint32_t rank = 0; rank < edges_.num_ranks();) {
-      count_from(rank);
-      while (rank < edges_.num_ranks() && edges_of(rank) == 0) ++rank;
+      const std::uint32_t counted = count_from(rank);
+      while (rank < counted && edges_of(rank) == 0) ++rank;
       std::uint32_t end = rank;
       std::size_t held = 0;
-      while (end < edges_.num_ranks() && held + edges_of(end) <= room_) held += edges_of(end++);
+      while (end < counted && held + edges_of(end) <= room_) held += edges_of(end++);
       if (held > 0)
         take_sorted(std::exchange(rank, end), end, held);
-      else if (rank < edges_.num_ranks())
+      else if (rank < counted)
         take_while_scanning(rank++);
       for (std::uint32_t& number : numbers_) number = clusters_.root(number);
     }
@@ -45,14 +45,33 @@ class Segmentation {
 
   std::uint32_t num_channels() const { return edges_.num_channels(); }
 
-  void count_from(std::uint32_t rank) {
+  /// Counts edges from a rank on, up to the rank returned: not many more than there is room for, since a scan
+  /// passes quickly over what it need not look at.
+  std::uint32_t count_from(std::uint32_t rank) {
+    const std::uint32_t end = enough_from(rank);
     counts_.assign(std::size_t{num_channels()} * edges_.num_ranks(), 0);
     std::uint32_t* const counts = counts_.data();
     const std::uint32_t ranks = edges_.num_ranks();
-    edges_.scan(numbers_.data(), rank, ranks,
+    edges_.scan(numbers_.data(), rank, end,
                 [=](std::uint32_t k, std::uint32_t r, std::uint32_t, std::uint32_t) {
                   ++counts[std::size_t{k} * ranks + r];
                 });
+    if (at_first_.empty())
+      for (std::uint32_t r = 0; r < ranks; ++r) at_first_.push_back(edges_of(r));
+    double now = 0, then = 0;
+    for (std::uint32_t r = rank; r < end; ++r) {
+      now += static_cast<double>(edges_of(r));
+      then += static_cast<double>(at_first_[r]);
+    }
+    if (then > 0) left_ = now / then;
+    return end;
+  }
+  /// Where edges from a rank on are more than the room, if as many of them are left as of those counted last.
+  std::uint32_t enough_from(std::uint32_t rank) const {
+    double expected = 0;
+    while (rank < at_first_.size() && expected < 1.5 * static_cast<double>(room_))
+      expected += left_ * static_cast<double>(at_first_[rank++]);
+    return at_first_.empty() ? edges_.num_ranks() : rank;
   }
   std::size_t edges_of(std::uint32_t rank) const {
     std::size_t sum = 0;
@@ -115,6 +134,8 @@ class Segmentation {
   std::size_t room_;
   Clusters clusters_;
   std::vector<std::uint32_t> counts_;  ///< of edges, by channel and rank
+  std::vector<std::size_t> at_first_;  ///< edges of each rank when all were counted
+  double left_ = 1;                    ///< the share of them that was left when some were counted last
   std::size_t peak_bytes_;
 };
 
@@ -162,7 +183,7 @@ void segment(const Array& affinities, const std::optional<Array>& mask, const Gr
   if (mask)
     std::ranges::transform(mask->view<std::uint8_t>().channel(), numbers.begin(),
                            [](std::uint8_t inside) { return inside == 0 ? 0U : 1U; });
-  const std::size_t room = work.edges_at_once == 0 ? numbers.size() / 2 : work.edges_at_once;
+  const std::size_t room = work.edges_at_once == 0 ? numbers.size() : work.edges_at_once;
   const auto run = [&]<class T>(std::type_identity<T>) {
     Segmentation<T> segmentation{affinities, graph, numbers, room};
     segmentation.run();

@@ -24,7 +24,7 @@ struct Graph {
 };
 
 struct Work {
-  /// Edges held at once, at 8 bytes; 0: half as many as voxels. Never changes a result.
+  /// Edges held at once, at 8 bytes; 0: as many as voxels. Never changes a result.
   std::size_t edges_at_once = 0;
   /// Set to the bytes that were held beyond the arrays given.
   std::size_t peak_bytes = 0;

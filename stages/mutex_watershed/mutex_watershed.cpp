@@ -49,7 +49,7 @@ class Windows final : public Stage {
     // First edges or sorted ones, the mask, names; and what excludes what, on all but absurd affinities
     // (docs/performance.md).
     const auto repulsive = static_cast<double>(static_cast<int>(offsets_.size()) - num_attractive_);
-    c.scratch_bytes_per_voxel = 6 + 3.5 * repulsive / static_cast<double>(strides_.voxels());
+    c.scratch_bytes_per_voxel = 10 + 3.5 * repulsive / static_cast<double>(strides_.voxels());
     return c;
   }
 
