@@ -283,10 +283,6 @@ Result result_of(const Both& both, const Candidate& best, bool found, const Sett
   return result;
 }
 
-}  // namespace
-
-namespace {
-
 /// The sections as they were given: the answer that assumes least, and the cheapest to look at.
 Candidate by_given(const Both& both, const Settings& settings) {
   return improved({both.fixed, both.moving, {}, {}, false}, Search::as_given,

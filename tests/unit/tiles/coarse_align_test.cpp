@@ -115,6 +115,26 @@ TEST(CoarseAlign, SeesThatASectionWasTurnedOver) {
   EXPECT_LT(distance(r.to_fixed, truth), 1.0);
 }
 
+// Three pixels of the full resolution are no affine transform for such sections.
+TEST(CoarseAlign, FindsASectionThatBends) {
+  const Box large{{0, 0, 0}, {1, 640, 640}};
+  const Affine truth = turned(25, 1.03, -40, 130);
+  const Array fixed = section_of(large, Affine{});
+  Array moving{DType::u8, large};
+  const auto view = moving.view<std::uint8_t>();
+  const Texture texture;
+  large.for_each([&](Coord p) {
+    const auto y = static_cast<double>(p.y), x = static_cast<double>(p.x);
+    const double bent_y = y + 14 * std::sin(x / 70) * std::cos(y / 95);
+    const double bent_x = x + 14 * std::cos(x / 85) * std::sin(y / 75);
+    const double value = texture.at(truth.y(bent_y, bent_x), truth.x(bent_y, bent_x));
+    view[p] = static_cast<std::uint8_t>(std::clamp(value, 1.0, 255.0));
+  });
+  const Result r = align({fixed.view<std::uint8_t>(), {}}, {std::as_const(moving).view<std::uint8_t>(), {}});
+  ASSERT_TRUE(r.found);
+  EXPECT_LT(distance(r.to_fixed, truth), 25.0);
+}
+
 TEST(CoarseAlign, DoesNotFindWhatIsNotThere) {
   const Array fixed = section_of(plane, Affine{});
   const Array elsewhere = section_of(plane, turned(0, 1, 5000, 9000));
