@@ -52,8 +52,8 @@ struct EdgeRow {
   const T* affinity;
   const std::uint64_t* edges;
   const std::uint64_t* breaks;
-  std::size_t size, words;  ///< voxels, and words of the bits for them
-  std::uint32_t key;        ///< of the edge of voxel 0; that of voxel i is 3 i more
+  std::size_t size;   ///< voxels
+  std::uint32_t key;  ///< of the edge of voxel 0; that of voxel i is 3 i more
 };
 
 /// Edges of one contact that follow each other.

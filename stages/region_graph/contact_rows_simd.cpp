@@ -1,4 +1,5 @@
 #include "petavox/base/simd_targets.hpp"
+#include "petavox/volume/bit_rows.hpp"
 
 #include "stages/region_graph/contact_rows.hpp"
 
@@ -54,7 +55,7 @@ HWY_INLINE std::uint64_t sum_of(const EdgeRow<T>& row, std::uint32_t begin, std:
 template <class T>
 HWY_INLINE void add(const EdgeRow<T>& row, Stretch* stretches, OpenContacts& contacts) {
   std::size_t count = 0;
-  for (std::size_t w = 0; w < row.words; ++w) {
+  for (std::size_t w = 0; w < words_of(row.size); ++w) {
     const std::uint64_t edges = row.edges[w], breaks = row.breaks[w] | 1;
     for (std::uint64_t rest = edges & breaks; rest != 0; rest &= rest - 1) {
       const std::uint64_t first = rest & (0 - rest);

@@ -138,8 +138,8 @@ void Builder::add_across(const std::uint32_t* row, const std::uint32_t* lower, c
     breaks_[w] = here_.starts[w] | lower_bits.starts[w];
   }
   OpenContacts contacts = contacts_.open();
-  add_edges(EdgeRow<T>{row, lower, affinity, edges_.data(), breaks_.data(), size, words, key},
-            stretches_.data(), contacts);
+  add_edges(EdgeRow<T>{row, lower, affinity, edges_.data(), breaks_.data(), size, key}, stretches_.data(),
+            contacts);
 }
 
 template <class T>
@@ -154,17 +154,12 @@ void Builder::add_along(const std::uint32_t* row, const T* affinity, std::size_t
     breaks_[w] = ~std::uint64_t{0};
   }
   OpenContacts contacts = contacts_.open();
-  add_edges(EdgeRow<T>{row, row - 1, affinity, edges_.data(), breaks_.data(), size, words, key},
-            stretches_.data(), contacts);
+  add_edges(EdgeRow<T>{row, row - 1, affinity, edges_.data(), breaks_.data(), size, key}, stretches_.data(),
+            contacts);
 }
 
 std::uint64_t Builder::global_key(std::uint32_t key) const {
-  // In 32 bits, whose divisions take a fraction of the time: Box::at() here was a tenth of the whole graph.
-  const auto size_x = static_cast<std::uint32_t>(core_.shape().x);
-  const auto size_y = static_cast<std::uint32_t>(core_.shape().y);
-  const std::uint32_t voxel = key / 3, row = voxel / size_x, plane = row / size_y;
-  const Coord p = core_.begin + Extent{plane, row - plane * size_y, voxel - row * size_x};
-  return 3 * static_cast<std::uint64_t>(domain_.raster(p)) + key % 3;
+  return 3 * static_cast<std::uint64_t>(domain_.raster(core_.at(static_cast<Index>(key / 3)))) + key % 3;
 }
 
 std::vector<Edge> Builder::edges() const {

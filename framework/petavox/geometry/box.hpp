@@ -21,6 +21,13 @@ struct Halo {
 };
 
 /// begin is inside, end is outside. A box with end <= begin on any axis is empty.
+/// Of what is not negative. In 32 bits where they suffice: a division there takes a fraction of the time.
+constexpr Index quotient(Index dividend, Index divisor) {
+  if (((dividend | divisor) >> 32) == 0)
+    return static_cast<std::uint32_t>(dividend) / static_cast<std::uint32_t>(divisor);
+  return dividend / divisor;
+}
+
 struct Box {
   Coord begin, end;
   friend constexpr bool operator==(const Box&, const Box&) = default;
@@ -60,8 +67,8 @@ struct Box {
   /// Inverse of raster().
   constexpr Coord at(Index raster_index) const {
     const Extent s = shape();
-    return {begin.z + raster_index / (s.y * s.x), begin.y + raster_index / s.x % s.y,
-            begin.x + raster_index % s.x};
+    const Index row = quotient(raster_index, s.x), plane = quotient(row, s.y);
+    return {begin.z + plane, begin.y + row - plane * s.y, begin.x + raster_index - row * s.x};
   }
   /// Calls f(Coord) for each voxel in raster order.
   template <class F>
