@@ -122,7 +122,6 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
   costs.task_overhead_s = waiting / std::max(1.0, tasks);
   costs.sync_s = profile.sync.total_s() / static_cast<double>(std::max<std::uint64_t>(1, profile.sync.tasks));
   costs.start_s = std::max(0.0, report.wall_s - profile.span_s);
-  costs.disk_bytes_s = disk_bytes_s(root);
   return costs;
 }
 
@@ -146,17 +145,29 @@ Costs measure(RunConfig config, const StageRegistry& registry, const Pipeline& w
   return costs_of(sample, report);
 }
 
-/// This command for a neighbour, which appends its place.
-std::vector<std::string> neighbours_command() {
-  std::vector<std::string> command;
-  bool skip = false;
-  for (const std::string& argument : own_command()) {
-    const bool counts = !skip && !argument.starts_with("--at-once");
-    skip = argument == "--at-once";
-    if (counts) command.push_back(argument);
+/// The arguments of this command for a neighbour, whose place comes last.
+std::vector<std::string> neighbours_arguments() {
+  std::vector<std::string> arguments;
+  const std::vector<std::string> own = own_command();
+  for (std::size_t i = 1; i < own.size(); ++i) {
+    if (own[i] == "--at-once")
+      ++i;  // and its number
+    else if (!own[i].starts_with("--at-once="))
+      arguments.push_back(own[i]);
   }
-  command.emplace_back("--as-neighbour");
-  return command;
+  arguments.emplace_back("--as-neighbour");
+  return arguments;
+}
+
+/// Does the sample's work again and again, until this process is ended.
+[[noreturn]] void be_neighbour(const RunConfig& config, const StageRegistry& registry, const Pipeline& whole,
+                               const Box& box, const std::filesystem::path& place) {
+  log::set_level(log::Level::error);
+  std::filesystem::create_directory(place);
+  for (int round = 0;; ++round) {
+    measure(config, registry, whole, box, place / std::to_string(round));
+    std::filesystem::remove_all(place / std::to_string(round));
+  }
 }
 
 int run(const Options& options) {
@@ -166,20 +177,13 @@ int run(const Options& options) {
   const auto edges = [&](const Box& box) { return edge_share(Tiling{box, config.block_shape}.grid()); };
   const Box box = sample_box(options, options.sample, whole.plan(), config.block_shape);
   const Box block = sample_box(options, {1, 1, 1}, whole.plan(), config.block_shape);
-  if (!options.as_neighbour.empty()) {
-    const std::filesystem::path place = options.as_neighbour;
-    std::filesystem::create_directory(place);
-    for (int round = 0;; ++round) {
-      measure(config, registry, whole, box, place / std::to_string(round));
-      std::filesystem::remove_all(place / std::to_string(round));
-    }
-  }
+  if (!options.as_neighbour.empty()) be_neighbour(config, registry, whole, box, options.as_neighbour);
   // Beside the run's own directory: on the disk that it will use.
   const std::filesystem::path beside = config.output_dir.parent_path();
   const ScratchDir scratch{std::filesystem::is_directory(beside) ? beside : std::filesystem::path{}};
   Costs costs;
   try {
-    const Neighbours neighbours{neighbours_command(), options.at_once - 1, scratch.path()};
+    Neighbours neighbours{neighbours_arguments(), options.at_once - 1, scratch.path()};
     costs = measure(config, registry, whole, box, scratch.path() / "sample");
     if (block.voxels() < box.voxels())
       separate_edges(costs, edges(box), measure(config, registry, whole, block, scratch.path() / "block"),
@@ -191,6 +195,7 @@ int run(const Options& options) {
       log::error(failure.task + ": " + failure.text);
     return static_cast<int>(unfinished.report.exit_code);
   }
+  costs.disk_bytes_s = disk_bytes_s(OutputRoot::open(scratch.path().string()));
   const std::string json = costs_to_json(costs);
   const std::filesystem::path out = std::filesystem::absolute(options.out);
   OutputRoot::open(out.parent_path().string()).atomically_replace(out.filename().string(), bytes_of(json));

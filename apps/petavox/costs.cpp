@@ -116,7 +116,7 @@ Costs read_costs(const std::filesystem::path& file) {
     costs.host = json.at("host").get<std::string>();
     for (int axis = 0; axis < 3; ++axis)
       costs.block_shape[axis] = json.at("block_shape").at(static_cast<std::size_t>(axis)).get<Index>();
-    costs.at_once = json.value("at_once", 1);
+    costs.at_once = std::max(1, json.value("at_once", 1));
     costs.disk_bytes_s = sane(json, "disk_bytes_s");
     costs.task_overhead_s = sane(json, "task_overhead_s");
     costs.sync_s = sane(json, "sync_s");

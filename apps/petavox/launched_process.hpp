@@ -1,6 +1,6 @@
 #pragma once
 // A command that was started and is watched: it, its descendants, and the shared memory that they leave.
-// Linux. One at a time in a process.
+// Linux. WatchedSignals and reap() take all children of the process for those of one command.
 
 #include <chrono>
 #include <optional>

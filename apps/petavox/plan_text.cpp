@@ -94,6 +94,11 @@ std::string estimate_text(const Plan& plan, const Costs& costs, const Machine& m
                      bytes_text(bytes / e.seconds), 100 * e.disk_share);
   if (costs.block_shape != plan.config().block_shape)
     out += fmt::format("note: the costs were measured with blocks of {}\n", to_string(costs.block_shape));
+  if (num_workers(machine.ranks, plan.config().threads) > costs.at_once)
+    out += fmt::format(
+        "note: the costs were measured with {} at work; work takes longer where more share a node "
+        "(calibrate --at-once)\n",
+        costs.at_once == 1 ? "one process" : fmt::format("{} processes", costs.at_once));
   for (const std::string& step : e.missing)
     out += fmt::format("note: the costs do not have {}; it is counted as nothing\n", step);
   return out;
@@ -193,6 +198,7 @@ std::string plan_json(const Pipeline& pipeline, const Machine& machine, const st
     json["bandwidth_bytes_s"] =
         std::round((estimated->stored_read + estimated->stored_written) / estimated->seconds);
     json["costs_missing"] = estimated->missing;
+    json["costs_at_once"] = costs->at_once;
   }
   json["worker_bytes"] = std::round(totals.worker);
   json["helper_bytes"] = std::round(plan.helper_bytes());

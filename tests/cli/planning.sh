@@ -6,11 +6,14 @@ expect 0 "$PETAVOX" calibrate small.yaml --sample 1,2,2 --out costs.json
 says out "watershed.fragments"
 [ ! -e run ] || fail "calibrate left a run behind"
 [ -z "$(ls -d .petavox* petavox* 2>/dev/null)" ] || fail "calibrate left its scratch directory behind"
-expect 0 "$PETAVOX" calibrate small.yaml --sample 1,2,2 --at-once 3 --out busy.json
+expect 0 "$PETAVOX" calibrate small.yaml --sample 1,2,2 --at-once 3 --out "$PWD/busy.json"
 grep -q '"at_once": 3' busy.json || fail "how many processes worked is not in the costs"
 [ -z "$(ls -d .petavox* petavox* neighbour* 2>/dev/null)" ] || fail "neighbours left something behind"
-pgrep -f as-neighbour > /dev/null && fail "neighbours are still at work"
-expect 0 "$PETAVOX" plan small.yaml --costs busy.json --ranks 2
+grep -qs "$PWD/busy.jso[n]" /proc/[0-9]*/cmdline && fail "neighbours are still at work"
+expect 0 "$PETAVOX" plan small.yaml --costs busy.json --ranks 3
+grep -q "at work" out && fail "as many as were measured are noted"
+expect 0 "$PETAVOX" plan small.yaml --costs busy.json --ranks 4
+says out "measured with 3 processes at work"
 expect 0 "$PETAVOX" plan small.yaml --costs costs.json --ranks 4 --cores 2 --disk-mb-s 100
 says out "core-hours"
 says out "bandwidth"
