@@ -49,7 +49,7 @@ class NameIndex {
   }
   /// The node of this name, or none.
   std::uint32_t find(Name name) const {
-    if (nodes_.empty() || name < least_ || name > nodes_.back().name) return none;
+    if (!covers(name)) return none;
     const std::size_t at = stretch(name);
     const Node *first = nodes_.begin() + starts_[at], *last = nodes_.begin() + starts_[at + 1];
     constexpr std::ptrdiff_t few = 4;
@@ -60,18 +60,15 @@ class NameIndex {
       while (first != last && first->name < name) ++first;
     return first != last && first->name == name ? static_cast<std::uint32_t>(first - nodes_.begin()) : none;
   }
-  /// Fetches where find() will begin.
-  void prefetch_start(Name name) const {
-    if (!nodes_.empty() && name >= least_ && name <= nodes_.back().name)
-      __builtin_prefetch(&starts_[stretch(name)]);
-  }
-  void prefetch_node(Name name) const {
-    if (!nodes_.empty() && name >= least_ && name <= nodes_.back().name)
-      __builtin_prefetch(nodes_.begin() + starts_[stretch(name)]);
+  /// Fetches what find() will look at first, for the name that is to be found later, and then.
+  void prefetch(Name soon, Name later) const {
+    if (covers(later)) __builtin_prefetch(&starts_[stretch(later)]);
+    if (covers(soon)) __builtin_prefetch(nodes_.begin() + starts_[stretch(soon)]);
   }
   static constexpr std::uint32_t none = 0xffffffffU;
 
  private:
+  bool covers(Name name) const { return !nodes_.empty() && name >= least_ && name <= nodes_.back().name; }
   std::size_t stretch(Name name) const { return static_cast<std::size_t>((name - least_) >> shift_); }
   const SpillVector<Node>& nodes_;
   SpillVector<std::uint32_t> starts_;
@@ -128,10 +125,7 @@ ContactGraph graph_of_block(std::span<const region_graph::Edge> edges,
     std::size_t u = 0;
     for (std::size_t i = 0; i < edges.size(); ++i) {
       const region_graph::Edge& e = edges[i];
-      if (i + 24 < edges.size()) {
-        index.prefetch_start(edges[i + 24].v);
-        index.prefetch_node(edges[i + 12].v);
-      }
+      if (i + 24 < edges.size()) index.prefetch(edges[i + 12].v, edges[i + 24].v);
       if (e.u == 0 || e.u >= e.v || !possible(e.sum, e.count)) damaged("has an impossible edge");
       if (i > 0 && (edges[i - 1].u > e.u || (edges[i - 1].u == e.u && edges[i - 1].v >= e.v)))
         damaged("has unsorted edges");
