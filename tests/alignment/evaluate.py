@@ -91,8 +91,10 @@ def phantom_large(petavox, data, work):
         with h5py.File(work / "phantom/phantom.h5") as f:
             stack = f["raw"][()]
         still = Warped(stack, 6, amplitude=0, sigma=150, shift=0, brightness=0, noise=0)
-        _, lattice, _ = run(petavox, work, "phantom_large", still.stack, "")
-        report(f"phantom of 1024 x 1024 at {voxel} nm, undistorted", still, lattice, 32)
+        for settings in ("", "course: 0"):
+            aligned, lattice, _ = run(petavox, work, "phantom_large", still.stack, settings)
+            report(f"phantom of 1024 x 1024 at {voxel} nm, undistorted, {settings or 'by default'}", still, lattice, 32)
+            print(f"correlation of chunks: {chunked(aligned):.3f}", flush=True)
         moved = Warped(stack, 6, amplitude=40, sigma=150, shift=10, rotation=30, scale=0.05)
         with cpu_seconds("petavox run"):
             aligned, lattice, placement = run(petavox, work, "phantom_large", moved.stack, "", "")
