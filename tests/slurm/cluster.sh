@@ -12,12 +12,31 @@ cluster_missing() {
   unshare --uts true 2>/dev/null || echo "this container may not make host names (unshare --uts)"
 }
 
+# cluster_ports COUNT: the first of COUNT ports in a row that nobody uses, below those that the system gives to
+# connections: one of these that happens to be open when a daemon binds its port keeps the daemon from it.
+cluster_ports() {
+  local count=$1 end start port used
+  read -r end _ </proc/sys/net/ipv4/ip_local_port_range
+  [ "$end" -ge 16000 ] || end=32768
+  used=" $(awk 'FNR > 1 {split($2, at, ":"); print at[2]}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
+  start=$((end - 12000 + $$ % 11000))
+  for ((port = start; port < end - count; port++)); do
+    local free=yes i
+    for ((i = port; i < port + count; i++)); do
+      case "$used" in *" $(printf %04X "$i") "*) free= ;; esac
+    done
+    [ -n "$free" ] && { echo "$port"; return 0; }
+  done
+  echo "no $count free ports in a row from $start to $end" >&2
+  return 1
+}
+
 # cluster_up DIR NODES CPUS: DIR short, as it holds sockets. Afterwards SLURM_CONF names it.
 cluster_up() {
   local dir=$1 nodes=$2 cpus=$3 host memory port i
   host=$(hostname -s)
   memory=$(awk '/MemTotal/ {print int($2 / 1024) - 64}' /proc/meminfo)
-  port=$((20000 + $$ % 20000))
+  port=$(cluster_ports $((nodes + 1))) || return 1
   mkdir -p "$dir/state" "$dir/log" "$dir/munge" "$dir/socket"
   chmod 755 "$dir" "$dir/socket"
   chmod 700 "$dir/munge"
