@@ -3,6 +3,8 @@
 #include "stages/agglomerate/merge_queue.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace petavox::size_merge {
 namespace {
@@ -42,22 +44,24 @@ class Merger {
   }
 
   /// Takes contacts in their order. What a contact waits for stays undecided.
+  ///
+  /// In classes of similar means, the best first: a contact whose ends are both large, or one segment, when
+  /// its class is begun can never again lead to a join, so it is neither sorted nor looked at once more.
   template <class Low>
   void run() {
-    const SpillVector<agglomerate::Ranked<Low>> order = sorted<Low>();
+    Classes classes = classes_of_contacts();
     auto undecided = context_.array<std::uint32_t>();
-    for (std::size_t i = order.size(); i-- > 0;) {
-      if (i >= 24) look_ahead(order[i - 12].contact, order[i - 24].contact);
-      const Contact& c = known_[order[i].contact];
-      const std::uint32_t a = root(c.a), b = root(c.b);
-      const bool small_a = small(a), small_b = small(b);
-      if (a == b || (!small_a && !small_b)) continue;
-      if (places_[a].waits || places_[b].waits) {
-        if (small_a) places_[a].waits = true;
-        if (small_b) places_[b].waits = true;
-        undecided.push_back(order[i].contact);
-      } else {
-        join(a, b);
+    auto candidates = context_.array<Candidate<Low>>();
+    for (std::size_t k = num_classes; k-- > 0;) {
+      rank_candidates(
+          classes.numbers.span().subspan(classes.begins[k], classes.begins[k + 1] - classes.begins[k]),
+          candidates);
+      for (std::size_t i = candidates.size(); i-- > 0;) {
+        if (i >= 12) {  // they come in the order of affinity, hence from anywhere
+          __builtin_prefetch(&places_[candidates[i - 12].a]);
+          __builtin_prefetch(&places_[candidates[i - 12].b]);
+        }
+        take(candidates[i].a, candidates[i].b, candidates[i].rank.contact, undecided);
       }
     }
     keep(undecided);
@@ -126,30 +130,82 @@ class Merger {
     return node;
   }
 
-  /// Contacts in ascending order: counted by what of their means is a whole number, then each such stretch by
-  /// itself.
-  template <class Low>
-  SpillVector<agglomerate::Ranked<Low>> sorted() const {
-    using Ranked = agglomerate::Ranked<Low>;
-    constexpr std::size_t stretches = region_graph::affinity_one + 1;
-    auto next = context_.array<std::uint32_t>();
-    next.resize(stretches + 1);
-    for (const Contact& c : known_) ++next[agglomerate::whole_mean(c.sum, c.count) + 1];
-    for (std::size_t i = 1; i <= stretches; ++i) next[i] += next[i - 1];
-    auto order = context_.array<Ranked>();
-    order.resize(known_.size());
-    for (std::uint32_t c = 0; c < known_.size(); ++c)
-      order[next[agglomerate::whole_mean(known_[c].sum, known_[c].count)]++] = Ranked::of(known_[c], c);
-    for (std::size_t i = 0, begin = 0; i < stretches; begin = next[i++])
-      std::sort(order.begin() + begin, order.begin() + next[i]);
-    return order;
+  /// Whether a contact of these segments still leads to a join, or will wait.
+  bool may_join(std::uint32_t a, std::uint32_t b) const { return a != b && (small(a) || small(b)); }
+
+  void take(std::uint32_t a, std::uint32_t b, std::uint32_t contact, SpillVector<std::uint32_t>& undecided) {
+    a = root(a);
+    b = root(b);
+    if (!may_join(a, b)) return;
+    if (places_[a].waits || places_[b].waits) {
+      if (small(a)) places_[a].waits = true;
+      if (small(b)) places_[b].waits = true;
+      undecided.push_back(contact);
+    } else {
+      join(a, b);
+    }
   }
 
-  /// Contacts come in the order of affinity, hence from anywhere: what they touch is fetched early.
+  // The whole number in a mean, of which there are 2^16: its upper half is the class.
+  static constexpr std::size_t num_classes = 256, num_ranks = 256;
+  static_assert(region_graph::affinity_one < num_classes * num_ranks);
+  std::size_t whole_mean(std::uint32_t contact) const {
+    return static_cast<std::size_t>(agglomerate::whole_mean(known_[contact].sum, known_[contact].count));
+  }
+
+  struct Classes {
+    std::array<std::size_t, num_classes + 1> begins{};
+    SpillVector<std::uint32_t> numbers;  ///< of contacts, class by class, each ascending
+  };
+  Classes classes_of_contacts() const {
+    Classes classes{{}, context_.array<std::uint32_t>()};
+    const auto num_contacts = static_cast<std::uint32_t>(known_.size());
+    for (std::uint32_t c = 0; c < num_contacts; ++c) ++classes.begins[whole_mean(c) / num_ranks + 1];
+    for (std::size_t k = 0; k < num_classes; ++k) classes.begins[k + 1] += classes.begins[k];
+    auto next = classes.begins;
+    classes.numbers.resize(num_contacts);
+    for (std::uint32_t c = 0; c < num_contacts; ++c) classes.numbers[next[whole_mean(c) / num_ranks]++] = c;
+    return classes;
+  }
+
+  /// A contact that may join, and its ends when its class was begun.
+  template <class Low>
+  struct Candidate {
+    agglomerate::Ranked<Low> rank;
+    std::uint32_t a, b;
+    friend bool operator<(const Candidate& x, const Candidate& y) { return x.rank < y.rank; }
+  };
+
   void look_ahead(std::uint32_t soon, std::uint32_t later) const {
     __builtin_prefetch(&places_[known_[soon].a]);
     __builtin_prefetch(&places_[known_[soon].b]);
     __builtin_prefetch(&known_[later]);
+  }
+
+  /// Those of a class that may join, ascending.
+  template <class Low>
+  void rank_candidates(std::span<std::uint32_t> numbers, SpillVector<Candidate<Low>>& candidates) {
+    std::array<std::size_t, num_ranks + 1> next{};
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (i + 24 < numbers.size()) look_ahead(numbers[i + 12], numbers[i + 24]);
+      const std::uint32_t number = numbers[i];
+      if (!may_join(root(known_[number].a), root(known_[number].b))) continue;
+      numbers[left++] = number;
+      ++next[whole_mean(number) % num_ranks + 1];
+    }
+    for (std::size_t r = 0; r < num_ranks; ++r) next[r + 1] += next[r];
+    const auto begins = next;
+    candidates.resize(left);
+    for (std::size_t i = 0; i < left; ++i) {
+      if (i + 16 < left) __builtin_prefetch(&known_[numbers[i + 16]]);
+      const std::uint32_t number = numbers[i];
+      const Contact& c = known_[number];
+      candidates[next[whole_mean(number) % num_ranks]++] = {agglomerate::Ranked<Low>::of(c, number),
+                                                            root(c.a), root(c.b)};
+    }
+    for (std::size_t r = 0; r < num_ranks; ++r)
+      std::sort(candidates.begin() + begins[r], candidates.begin() + begins[r + 1]);
   }
 
   /// Not both incomplete: of two, both would be large. The incomplete one keeps its name.

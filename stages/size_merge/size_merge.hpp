@@ -3,8 +3,9 @@
 // decided there. The definition, and the proof that boxes agree with the whole, are in docs/invariance.md,
 // "Size merge".
 //
-// Time: O(m log m) for m contacts. Memory: 40 bytes a node and 32 a contact, 24 more for each contact that
-// counts while a box is worked on; all of it spills with the context's budget.
+// Time: O(m log m) for m contacts. Memory: 40 bytes a node and 32 a contact; while a box is worked on, 4 more
+// for each contact that counts, and 32 for each that can still lead to a join in the class of similar means
+// (of 256) that has most of them. All of it spills with the context's budget.
 
 #include "stages/agglomerate/contact_graph.hpp"
 #include "stages/agglomerate/merge_rule.hpp"
