@@ -4,6 +4,7 @@
 #include "stages/coarse_align/nearby.hpp"
 #include "stages/coarse_align/patch_matches.hpp"
 #include "stages/coarse_align/rotations.hpp"
+#include "stages/coarse_align/sought.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +20,7 @@ Index larger_extent(const Box& a, const Box& b) {
 /// One way to lay the moving section: as it is, or turned over.
 struct Pairing {
   Laid sections;
-  Features fixed_features, moving_features;
+  const Features &fixed_features, &moving_features;
 };
 
 Candidate by_keypoints(const Pairing& p, const Settings& settings) {
@@ -40,42 +41,45 @@ Candidate by_poses(const Pairing& p, const Settings& settings) {
   return best;
 }
 
-/// The best transform of the moving section, as it is or turned over, that any search finds.
-Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, Candidate best,
-                   const Settings& settings) {
-  const auto features = [&](const Prepared& p) {
-    return features_of(p.image, p.inside, settings.max_features, doubled);
-  };
-  std::vector<Pairing> pairings;
-  pairings.push_back({{fixed, moving, false}, features(fixed), features(moving)});
-  Prepared turned;
-  if (settings.flips) {
-    turned = mirrored(moving);
-    pairings.push_back({{fixed, turned, true}, pairings.front().fixed_features, features(turned)});
-  }
-  for (const auto& search : {by_keypoints, by_poses})
-    for (const Pairing& pairing : pairings) {
-      Candidate c = search(pairing, settings);
-      if (better(c, best, settings)) best = std::move(c);
-      if (sure(best, settings)) return best;
-    }
-  return best;
+/// The sections of one search, reduced by one factor: scales stay comparable.
+struct Both {
+  Sought &fixed_section, &moving_section;
+  Index factor;
+  const Prepared &fixed, &moving;
+  bool small;  ///< half of what a search may have
+};
+/// Nothing if one holds nothing.
+std::optional<Both> both_of(Sought& fixed, Sought& moving, const Settings& settings) {
+  if (fixed.content().empty() || moving.content().empty()) return std::nullopt;
+  const Index extent = larger_extent(fixed.content(), moving.content());
+  const Index factor = ceil_div(extent, settings.max_extent);
+  return Both{
+      fixed, moving, factor, fixed.planes(factor), moving.planes(factor), 2 * extent <= settings.max_extent};
 }
 
-/// The sections of one search, prepared; nothing if one holds nothing.
-struct Both {
-  Prepared fixed, moving;
-  bool small = false;  ///< half of what a search may have
-};
-std::optional<Both> both_of(const Section& fixed, const Section& moving, const Settings& settings) {
-  check(fixed);
-  check(moving);
-  const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
-  if (fixed_content.empty() || moving_content.empty()) return std::nullopt;
-  const Index extent = larger_extent(fixed_content, moving_content);
-  const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
-  return Both{prepared(fixed, fixed_content, factor), prepared(moving, moving_content, factor),
-              2 * extent <= settings.max_extent};
+/// The best transform of the moving section, as it is or turned over, that any search finds. Its mirror image
+/// is looked at only where it is not found as it is.
+Candidate searched(const Both& both, Candidate best, const Settings& settings) {
+  const int count = settings.max_features;
+  const Features& fixed_features = both.fixed_section.features(both.factor, count, both.small);
+  const Pairing straight{{both.fixed, both.moving, false},
+                         fixed_features,
+                         both.moving_section.features(both.factor, count, both.small)};
+  const auto found_by = [&](const auto& search, const Pairing& pairing) {
+    Candidate c = search(pairing, settings);
+    if (better(c, best, settings)) best = std::move(c);
+    return sure(best, settings);
+  };
+  if (found_by(by_keypoints, straight)) return best;
+  if (!settings.flips) {
+    found_by(by_poses, straight);
+    return best;
+  }
+  const Prepared turned = mirrored(both.moving);
+  const Features turned_features = features_of(turned.image, turned.inside, count, both.small);
+  const Pairing over{{both.fixed, turned, true}, fixed_features, turned_features};
+  found_by(by_keypoints, over) || found_by(by_poses, straight) || found_by(by_poses, over);
+  return best;
 }
 
 /// From pixels of the moving section to pixels of its planes, as a search lays them.
@@ -125,7 +129,7 @@ Candidate on_finer(const Both& both, const Result& found, const Settings& settin
 
 }  // namespace
 
-Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+Result align(Sought& fixed, Sought& moving, const Settings& settings) {
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return {};
   Candidate best = by_given(*both, settings);
@@ -140,8 +144,7 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
     fewer.max_extent = coarse_extent;
     const std::optional<Both> reduced = both_of(fixed, moving, fewer);
     Candidate found = by_given(*reduced, fewer);
-    if (!proven(found, fewer))
-      found = searched(reduced->fixed, reduced->moving, reduced->small, std::move(found), fewer);
+    if (!proven(found, fewer)) found = searched(*reduced, std::move(found), fewer);
     coarse = result_of(*reduced, found, proven(found, fewer), fewer);
     if (sure(found, fewer)) {
       // Where sections bend, a few patches of the fine search agree somewhere, and say nothing of the rest.
@@ -149,15 +152,21 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
       return sure(fine, settings) ? result_of(*both, fine, true, settings) : coarse;
     }
   }
-  best = searched(both->fixed, both->moving, both->small, std::move(best), settings);
+  best = searched(*both, std::move(best), settings);
   if (coarse.found && !proven(best, settings)) return coarse;
   return result_of(*both, best, proven(best, settings), settings);
 }
 
-Result align_nearby(const Section& fixed, const Section& moving, const Settings& settings) {
+Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+  Sought f{fixed}, m{moving};
+  return align(f, m, settings);
+}
+
+Result align_nearby(const Section& fixed_section, const Section& moving_section, const Settings& settings) {
+  Sought fixed{fixed_section}, moving{moving_section};
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return {};
-  const auto& [f, m, small] = *both;
+  const Prepared &f = both->fixed, &m = both->moving;
   const std::optional<Affine> pose = nearby({f.image, f.inside}, {m.image, m.inside}, as_given(f, m));
   if (!pose) return {};
   // That it is no chance is known; patches only bring it to its place.
@@ -173,8 +182,7 @@ Result align_nearby(const Section& fixed, const Section& moving, const Settings&
                    settings);
 }
 
-double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
-                const Settings& settings) {
+double likeness(Sought& fixed, Sought& moving, const Affine& to_fixed, const Settings& settings) {
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return 0;
   constexpr Index radius = 6;
@@ -183,6 +191,12 @@ double likeness(const Section& fixed, const Section& moving, const Affine& to_fi
       into_planes(both->fixed).after(to_fixed.after(into_planes(both->moving).inverse())), radius);
   const double mean = found.tried == 0 ? 0 : found.correlation / static_cast<double>(found.tried);
   return rounded(std::min(1.0, mean), 0x1p-20);
+}
+
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
+                const Settings& settings) {
+  Sought f{fixed}, m{moving};
+  return likeness(f, m, to_fixed, settings);
 }
 
 }  // namespace petavox::coarse_align
