@@ -24,10 +24,10 @@ void compare(const Prepared& fixed, const Prepared& moving, Candidate& c) {
     for (Index x = 0; x < fixed.image.width; ++x) {
       if (!(fixed.inside.at(y, x) > 0)) continue;
       const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
-      const double my = back.y(fy, fx), mx = back.x(fy, fx);
-      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
+      const Between place{moving.image, back.y(fy, fx), back.x(fy, fx)};
+      if (!(place.of(moving.inside) > 0.5F)) continue;
       const auto u = static_cast<double>(fixed.smoother.at(y, x));
-      const auto v = static_cast<double>(sample(moving.smoother, my, mx));
+      const auto v = static_cast<double>(place.of(moving.smoother));
       n += 1;
       a += u;
       b += v;

@@ -15,9 +15,9 @@ Shown shown(const Prepared& fixed, const Prepared& moving, const Affine& t) {
   for (Index y = 0; y < fixed.image.height; ++y)
     for (Index x = 0; x < fixed.image.width; ++x) {
       const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
-      const double my = back.y(fy, fx), mx = back.x(fy, fx);
-      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
-      out.image.at(y, x) = sample(moving.image, my, mx);
+      const Between place{moving.image, back.y(fy, fx), back.x(fy, fx)};
+      if (!(place.of(moving.inside) > 0.5F)) continue;
+      out.image.at(y, x) = place.of(moving.image);
       out.inside.at(y, x) = 1;
     }
   return out;
