@@ -11,6 +11,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <optional>
 
 namespace petavox::place_sections {
 namespace {
@@ -44,8 +45,8 @@ InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach
 /// computed once for them all.
 constexpr Index sections_of_task = 4;
 
-/// For each pixel of a section that a task may read: it holds four planes of floats of `reach` + 1 of them,
-/// and a scale space of one.
+/// For each pixel of a section that a task may read: it holds their grey levels, four planes of
+/// floats of `reach` + 1 of them, and a scale space of one.
 constexpr double bytes_of_search = 48;
 
 /// The sections of place_small that a task looks at, in ascending order.
@@ -56,10 +57,10 @@ class Sections {
   Sought& at(Index z) {
     auto found = held_.find(z);
     if (found == held_.end()) {
+      // All at once: blocks that hold many sections are unpacked once for them.
+      if (!small_) small_ = inputs_.image("place_small");
       held_.erase(held_.begin(), held_.lower_bound(z - reach_));
-      found =
-          held_.try_emplace(z, inputs_.image("place_small", align::section_box(inputs_, "place_small", z)))
-              .first;
+      found = held_.try_emplace(z, *small_, align::section_box(inputs_, "place_small", z)).first;
     }
     return found->second.sought;
   }
@@ -68,10 +69,11 @@ class Sections {
   struct Held {
     SmallSection section;
     Sought sought{section.section()};
-    explicit Held(const Array& reduced) : section{reduced} {}
+    Held(const Array& small, const Box& plane) : section{small, plane} {}
   };
   const BlockInputs& inputs_;
   Index reach_;
+  std::optional<Array> small_;
   std::map<Index, Held> held_;
 };
 
