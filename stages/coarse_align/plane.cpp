@@ -1,5 +1,6 @@
 #include "stages/coarse_align/plane.hpp"
 
+#include "stages/boundary/rows.hpp"
 #include "stages/coarse_align/strip_filter.hpp"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ class Strip {
   std::vector<float> held_, filtered_;
 };
 
+/// Wide filters.
 void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
   Strip strip{taps, in.height};
   for (Index x = 0; x < in.width; x += strip_width) {
@@ -45,7 +47,7 @@ void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
   }
 }
 
-/// A row of a strip holds a piece of a column: the filter passes over as many rows at once.
+/// Likewise: a row of a strip holds a piece of a column, and the filter passes over as many rows at once.
 void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
   constexpr Index tile = 16;  // pixels that are turned at once
   Strip strip{taps, in.width};
@@ -62,14 +64,49 @@ void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
   }
 }
 
+/// Narrow filters, to which copies would cost more than what they read again.
+void filter_few_rows(const Plane& in, Plane& out, const Taps& taps) {
+  const auto radius = static_cast<std::size_t>(taps.radius());
+  std::vector<const float*> low(radius + 1), high(radius + 1);
+  for (Index y = 0; y < in.height; ++y) {
+    for (std::size_t t = 1; t <= radius; ++t) {
+      low[t] = in.row(std::max<Index>(0, y - static_cast<Index>(t)));
+      high[t] = in.row(std::min<Index>(in.height - 1, y + static_cast<Index>(t)));
+    }
+    boundary::weighted_sum(taps.weights.data(), taps.radius(), in.row(y), low.data(), high.data(), out.row(y),
+                           in.width);
+  }
+}
+
+void filter_few_columns(const Plane& in, Plane& out, const Taps& taps) {
+  const auto radius = static_cast<std::size_t>(taps.radius());
+  std::vector<float> padded(static_cast<std::size_t>(in.width) + 2 * radius);
+  std::vector<const float*> low(radius + 1), high(radius + 1);
+  const float* const centre = padded.data() + radius;
+  for (std::size_t t = 1; t <= radius; ++t) {
+    low[t] = centre - t;
+    high[t] = centre + t;
+  }
+  for (Index y = 0; y < in.height; ++y) {
+    const float* const row = in.row(y);
+    std::fill_n(padded.begin(), radius, row[0]);
+    std::copy_n(row, in.width, padded.begin() + static_cast<std::ptrdiff_t>(radius));
+    std::fill_n(padded.end() - static_cast<std::ptrdiff_t>(radius), radius, row[in.width - 1]);
+    boundary::weighted_sum(taps.weights.data(), taps.radius(), centre, low.data(), high.data(), out.row(y),
+                           in.width);
+  }
+}
+
 }  // namespace
 
 Plane smoothed(const Plane& plane, double sigma) {
   if (plane.values.empty()) return plane;
+  constexpr int narrow = 12;  // taps on one side
   const Taps taps = boundary::gaussian_taps(sigma);
   Plane between{plane.height, plane.width}, out{plane.height, plane.width};
-  filter_rows(plane, between, taps);
-  filter_columns(between, out, taps);
+  const bool few = taps.radius() <= narrow;
+  (few ? filter_few_rows : filter_rows)(plane, between, taps);
+  (few ? filter_few_columns : filter_columns)(between, out, taps);
   return out;
 }
 
