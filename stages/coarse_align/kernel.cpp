@@ -1,10 +1,10 @@
 #include "stages/coarse_align/kernel.hpp"
 
-#include "stages/coarse_align/consensus.hpp"
+#include "stages/coarse_align/candidate.hpp"
 #include "stages/coarse_align/nearby.hpp"
-#include "stages/coarse_align/patches.hpp"
-#include "stages/coarse_align/prepared.hpp"
+#include "stages/coarse_align/patch_matches.hpp"
 #include "stages/coarse_align/rotations.hpp"
+#include "stages/coarse_align/sought.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,245 +13,73 @@
 namespace petavox::coarse_align {
 namespace {
 
-constexpr Index search_px = 12;  // round the place of a patch, when the transform is about right
-
 Index larger_extent(const Box& a, const Box& b) {
   return std::max({Index{1}, a.shape().y, a.shape().x, b.shape().y, b.shape().x});
 }
 
-/// What is stored does not hang on the last bits.
-double rounded(double v, double step) { return std::floor(v / step + 0.5) * step; }
-
-/// How many starting points were tried: the more, the likelier one of them fits by chance.
-enum class Search { as_given, keypoints, poses };
-
-struct Candidate {
-  Search by = Search::keypoints;
-  Agreement agreement;
-  int matches = 0;
-  bool flipped = false;
-  double ncc = 0, share = 0;  // correlation over the overlap, and its share of the smaller content
-};
-
-double content_of(const Prepared& p) {
-  double sum = 0;
-  for (const float v : p.inside.values) sum += v > 0 ? 1 : 0;
-  return sum;
-}
-
-/// Correlation of `fixed` with `moving` through `t`, where both hold something, and how much that is.
-/// Smoothed: what is finer than the transform is accurate would only dilute it.
-void compare(const Prepared& fixed, const Prepared& moving, Candidate& c) {
-  const Affine& t = c.agreement.transform;
-  const Affine back = t.inverse();
-  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-  for (Index y = 0; y < fixed.image.height; ++y)
-    for (Index x = 0; x < fixed.image.width; ++x) {
-      if (!(fixed.inside.at(y, x) > 0)) continue;
-      const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
-      const double my = back.y(fy, fx), mx = back.x(fy, fx);
-      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
-      const auto u = static_cast<double>(fixed.smoother.at(y, x));
-      const auto v = static_cast<double>(sample(moving.smoother, my, mx));
-      n += 1;
-      a += u;
-      b += v;
-      aa += u * u;
-      bb += v * v;
-      ab += u * v;
-    }
-  const double smaller = std::min(content_of(fixed), std::abs(t.determinant()) * content_of(moving));
-  if (n < 400) return;
-  const double va = aa - a * a / n, vb = bb - b * b / n;
-  c.share = std::min(1.0, n / smaller);
-  c.ncc = va > 0 && vb > 0 ? rounded((ab - a * b / n) / std::sqrt(va * vb), 0x1p-20) : 0;
-}
-
 /// One way to lay the moving section: as it is, or turned over.
 struct Pairing {
-  const Prepared& fixed;
-  const Prepared& moving;
-  Features fixed_features, moving_features;
-  bool flipped = false;
+  Laid sections;
+  const Features &fixed_features, &moving_features;
 };
-
-bool possible(const Affine& t, const Settings& settings) {
-  const Stretch stretch = stretch_of(t);
-  const double limit = settings.max_scale * 1.1;  // an affine transform may stretch one way a little more
-  return stretch.most <= limit && stretch.least * limit >= 1;
-}
-
-/// The moving section as `t` shows it on the grid of the fixed one.
-struct Shown {
-  Plane image, inside;
-};
-Shown shown(const Prepared& fixed, const Prepared& moving, const Affine& t) {
-  const Affine back = t.inverse();
-  Shown out{Plane{fixed.image.height, fixed.image.width}, Plane{fixed.image.height, fixed.image.width}};
-  for (Index y = 0; y < fixed.image.height; ++y)
-    for (Index x = 0; x < fixed.image.width; ++x) {
-      const auto fy = static_cast<double>(y), fx = static_cast<double>(x);
-      const double my = back.y(fy, fx), mx = back.x(fy, fx);
-      if (!(sample(moving.inside, my, mx) > 0.5F)) continue;
-      out.image.at(y, x) = sample(moving.image, my, mx);
-      out.inside.at(y, x) = 1;
-    }
-  return out;
-}
-
-/// True if most of a place holds something in both.
-bool shared(const Plane& a, const Plane& b, const Rect& place) {
-  Index count = 0;
-  for (Index y = place.y0; y < place.y1; ++y)
-    for (Index x = place.x0; x < place.x1; ++x) count += a.at(y, x) > 0 && b.at(y, x) > 0 ? 1 : 0;
-  return 10 * count >= 7 * place.height() * place.width();
-}
-
-/// Places of the fixed section and where patches round them are found in the moving one, through `t`: as
-/// features without descriptors, pair by pair.
-struct PatchMatches {
-  Features fixed, moving;
-  std::vector<Match> matches;
-  std::size_t tried = 0;   ///< places where both sections hold something
-  double correlation = 0;  ///< sum over the matches
-};
-PatchMatches match_patches(const Prepared& fixed, const Prepared& moving, const Affine& t, Index radius) {
-  constexpr Index patch = 32;
-  constexpr double min_correlation = 0.3, flat = 0.1;
-  Shown other = shown(fixed, moving, t);
-  other.image = smoothed(other.image, 1);
-  // Wide searches cost more and need to be less certain.
-  const Index most = radius > search_px ? 60 : 200;
-  Index step = patch / 2, content = 0;
-  for (const float v : fixed.inside.values) content += v > 0 ? 1 : 0;
-  while (content / (step * step) > most) ++step;
-  const Affine back = t.inverse();
-  PatchMatches out;
-  for (Index y = 0; y + patch <= fixed.image.height; y += step)
-    for (Index x = 0; x + patch <= fixed.image.width; x += step) {
-      const Rect place{y, x, y + patch, x + patch};
-      if (shared(fixed.inside, other.inside, place)) ++out.tried;
-      const auto peak =
-          match_patch({fixed.smooth, fixed.inside}, {other.image, other.inside}, place, 0, 0, radius, flat);
-      if (!peak || peak->correlation < min_correlation) continue;
-      out.correlation += peak->correlation;
-      Keypoint f, m;
-      f.y = static_cast<double>(y) + (patch - 1) / 2.0;
-      f.x = static_cast<double>(x) + (patch - 1) / 2.0;
-      m.y = back.y(f.y + peak->dy, f.x + peak->dx);
-      m.x = back.x(f.y + peak->dy, f.x + peak->dx);
-      const auto n = static_cast<std::uint32_t>(out.matches.size());
-      out.fixed.points.push_back(f);
-      out.moving.points.push_back(m);
-      out.matches.push_back({n, n, 0});
-    }
-  return out;
-}
-
-/// A transform that is about right, brought to agree with patches all over the overlap.
-Candidate improved(const Pairing& p, Search by, const Affine& start, std::initializer_list<Index> radii,
-                   const Settings& settings) {
-  Candidate c;
-  c.by = by;
-  c.flipped = p.flipped;
-  c.agreement.transform = start;
-  for (const Index radius : radii) {
-    const PatchMatches found = match_patches(p.fixed, p.moving, c.agreement.transform, radius);
-    c.matches = static_cast<int>(found.matches.size());
-    // The first fit is loose: many patches of a pose are off by more than an inlier may be.
-    Settings loose = settings;
-    loose.inlier_px = std::max(settings.inlier_px, static_cast<double>(radius) / 2);
-    Agreement fit = refined(found.fixed, found.moving, found.matches, c.agreement.transform, loose, false);
-    fit = refined(found.fixed, found.moving, found.matches, fit.transform, settings, false);
-    if (settings.affine && fit.inliers.size() >= 8) {
-      Agreement affine = refined(found.fixed, found.moving, found.matches, fit.transform, settings, true);
-      if (possible(affine.transform, settings)) fit = std::move(affine);
-    }
-    c.agreement = std::move(fit);
-    if (c.agreement.inliers.size() < 3) return c;
-  }
-  compare(p.fixed, p.moving, c);
-  return c;
-}
-
-bool proven(const Candidate& c, const Settings& settings) {
-  // Patches that are found by chance lie anywhere in the search: four times their share proves something.
-  const double hit = (2 * settings.inlier_px + 1) / (2 * static_cast<double>(search_px) + 1);
-  const auto inliers = static_cast<int>(c.agreement.inliers.size());
-  const int needed = c.by == Search::as_given ? 2 * settings.min_inliers / 3
-                     : c.by == Search::poses  ? 3 * settings.min_inliers / 2
-                                              : settings.min_inliers;
-  return inliers >= needed && inliers >= 4 * hit * hit * c.matches && c.ncc >= settings.min_ncc &&
-         c.share >= settings.min_overlap && possible(c.agreement.transform, settings);
-}
-
-bool better(const Candidate& a, const Candidate& b, const Settings& settings) {
-  if (proven(a, settings) != proven(b, settings)) return proven(a, settings);
-  // A landmark that comes in every section, at another place, fits well over a small part of them.
-  const auto score = [](const Candidate& c) {
-    return c.ncc * c.share * static_cast<double>(c.agreement.inliers.size());
-  };
-  return score(a) > score(b);
-}
-
-/// So many patches cannot agree on something else than the truth: no need to look further.
-bool sure(const Candidate& c, const Settings& settings) {
-  return proven(c, settings) && static_cast<int>(c.agreement.inliers.size()) >= 3 * settings.min_inliers;
-}
 
 Candidate by_keypoints(const Pairing& p, const Settings& settings) {
   const Agreement first =
       agree(p.fixed_features, p.moving_features, match(p.fixed_features, p.moving_features), settings);
   if (first.inliers.size() < 3) return {};
-  return improved(p, Search::keypoints, first.transform, {search_px, search_px}, settings);
+  return improved(p.sections, Search::keypoints, first.transform, {search_px, search_px}, settings);
 }
 
 Candidate by_poses(const Pairing& p, const Settings& settings) {
   constexpr std::size_t num_poses = 6;
   Candidate best;
-  for (const Affine& pose : likely_poses(p.fixed.image, p.moving.image, settings.max_scale, num_poses)) {
-    Candidate c = improved(p, Search::poses, pose, {16, search_px, search_px}, settings);
+  for (const Affine& pose :
+       likely_poses(p.sections.fixed.image, p.sections.moving.image, settings.max_scale, num_poses)) {
+    Candidate c = improved(p.sections, Search::poses, pose, {16, search_px, search_px}, settings);
     if (better(c, best, settings)) best = std::move(c);
   }
   return best;
 }
 
-/// The best transform of the moving section, as it is or turned over, that any search finds.
-Candidate searched(const Prepared& fixed, const Prepared& moving, bool doubled, Candidate best,
-                   const Settings& settings) {
-  const auto features = [&](const Prepared& p) {
-    return features_of(p.image, p.inside, settings.max_features, doubled);
-  };
-  std::vector<Pairing> pairings;
-  pairings.push_back({fixed, moving, features(fixed), features(moving), false});
-  Prepared turned;
-  if (settings.flips) {
-    turned = mirrored(moving);
-    pairings.push_back({fixed, turned, pairings.front().fixed_features, features(turned), true});
-  }
-  for (const auto& search : {by_keypoints, by_poses})
-    for (const Pairing& pairing : pairings) {
-      Candidate c = search(pairing, settings);
-      if (better(c, best, settings)) best = std::move(c);
-      if (sure(best, settings)) return best;
-    }
-  return best;
+/// The sections of one search, reduced by one factor: scales stay comparable.
+struct Both {
+  Sought &fixed_section, &moving_section;
+  Index factor;
+  const Prepared &fixed, &moving;
+  bool small;  ///< half of what a search may have
+};
+/// Nothing if one holds nothing.
+std::optional<Both> both_of(Sought& fixed, Sought& moving, const Settings& settings) {
+  if (fixed.content().empty() || moving.content().empty()) return std::nullopt;
+  const Index extent = larger_extent(fixed.content(), moving.content());
+  const Index factor = ceil_div(extent, settings.max_extent);
+  return Both{
+      fixed, moving, factor, fixed.planes(factor), moving.planes(factor), 2 * extent <= settings.max_extent};
 }
 
-/// The sections of one search, prepared; nothing if one holds nothing.
-struct Both {
-  Prepared fixed, moving;
-  bool small = false;  ///< half of what a search may have
-};
-std::optional<Both> both_of(const Section& fixed, const Section& moving, const Settings& settings) {
-  check(fixed);
-  check(moving);
-  const Box fixed_content = content_of(fixed), moving_content = content_of(moving);
-  if (fixed_content.empty() || moving_content.empty()) return std::nullopt;
-  const Index extent = larger_extent(fixed_content, moving_content);
-  const Index factor = ceil_div(extent, settings.max_extent);  // one for both: scales stay comparable
-  return Both{prepared(fixed, fixed_content, factor), prepared(moving, moving_content, factor),
-              2 * extent <= settings.max_extent};
+/// The best transform of the moving section, as it is or turned over, that any search finds. Its mirror image
+/// is looked at only where it is not found as it is.
+Candidate searched(const Both& both, Candidate best, const Settings& settings) {
+  const int count = settings.max_features;
+  const Features& fixed_features = both.fixed_section.features(both.factor, count, both.small);
+  const Pairing straight{{both.fixed, both.moving, false},
+                         fixed_features,
+                         both.moving_section.features(both.factor, count, both.small)};
+  const auto found_by = [&](const auto& search, const Pairing& pairing) {
+    Candidate c = search(pairing, settings);
+    if (better(c, best, settings)) best = std::move(c);
+    return sure(best, settings);
+  };
+  if (found_by(by_keypoints, straight)) return best;
+  if (!settings.flips) {
+    found_by(by_poses, straight);
+    return best;
+  }
+  const Prepared turned = mirrored(both.moving);
+  const Features turned_features = features_of(turned.image, turned.inside, count, both.small);
+  const Pairing over{{both.fixed, turned, true}, fixed_features, turned_features};
+  found_by(by_keypoints, over) || found_by(by_poses, straight) || found_by(by_poses, over);
+  return best;
 }
 
 /// From pixels of the moving section to pixels of its planes, as a search lays them.
@@ -285,8 +113,8 @@ Result result_of(const Both& both, const Candidate& best, bool found, const Sett
 
 /// The sections as they were given: the answer that assumes least, and the cheapest to look at.
 Candidate by_given(const Both& both, const Settings& settings) {
-  return improved({both.fixed, both.moving, {}, {}, false}, Search::as_given,
-                  as_given(both.fixed, both.moving), {24, search_px, search_px}, settings);
+  return improved({both.fixed, both.moving, false}, Search::as_given, as_given(both.fixed, both.moving),
+                  {24, search_px, search_px}, settings);
 }
 
 /// A transform of the sections that was found on fewer pixels, on these.
@@ -295,13 +123,13 @@ Candidate on_finer(const Both& both, const Result& found, const Settings& settin
       into_planes(both.fixed).after(found.to_fixed.after(into_moving_planes(both, found.flipped).inverse()));
   Prepared turned;
   if (found.flipped) turned = mirrored(both.moving);
-  return improved({both.fixed, found.flipped ? turned : both.moving, {}, {}, found.flipped},
-                  Search::keypoints, start, {24, search_px, search_px}, settings);
+  return improved({both.fixed, found.flipped ? turned : both.moving, found.flipped}, Search::keypoints, start,
+                  {24, search_px, search_px}, settings);
 }
 
 }  // namespace
 
-Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+Result align(Sought& fixed, Sought& moving, const Settings& settings) {
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return {};
   Candidate best = by_given(*both, settings);
@@ -316,8 +144,7 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
     fewer.max_extent = coarse_extent;
     const std::optional<Both> reduced = both_of(fixed, moving, fewer);
     Candidate found = by_given(*reduced, fewer);
-    if (!proven(found, fewer))
-      found = searched(reduced->fixed, reduced->moving, reduced->small, std::move(found), fewer);
+    if (!proven(found, fewer)) found = searched(*reduced, std::move(found), fewer);
     coarse = result_of(*reduced, found, proven(found, fewer), fewer);
     if (sure(found, fewer)) {
       // Where sections bend, a few patches of the fine search agree somewhere, and say nothing of the rest.
@@ -325,21 +152,26 @@ Result align(const Section& fixed, const Section& moving, const Settings& settin
       return sure(fine, settings) ? result_of(*both, fine, true, settings) : coarse;
     }
   }
-  best = searched(both->fixed, both->moving, both->small, std::move(best), settings);
+  best = searched(*both, std::move(best), settings);
   if (coarse.found && !proven(best, settings)) return coarse;
   return result_of(*both, best, proven(best, settings), settings);
 }
 
-Result align_nearby(const Section& fixed, const Section& moving, const Settings& settings) {
+Result align(const Section& fixed, const Section& moving, const Settings& settings) {
+  Sought f{fixed}, m{moving};
+  return align(f, m, settings);
+}
+
+Result align_nearby(const Section& fixed_section, const Section& moving_section, const Settings& settings) {
+  Sought fixed{fixed_section}, moving{moving_section};
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return {};
-  const auto& [f, m, small] = *both;
+  const Prepared &f = both->fixed, &m = both->moving;
   const std::optional<Affine> pose = nearby({f.image, f.inside}, {m.image, m.inside}, as_given(f, m));
   if (!pose) return {};
   // That it is no chance is known; patches only bring it to its place.
   constexpr Index off = 24;
-  const Candidate best =
-      improved({f, m, {}, {}, false}, Search::poses, *pose, {off, search_px, search_px}, settings);
+  const Candidate best = improved({f, m, false}, Search::poses, *pose, {off, search_px, search_px}, settings);
   const Affine& t = best.agreement.transform;
   const double y = 0.5 * static_cast<double>(m.image.height), x = 0.5 * static_cast<double>(m.image.width);
   const bool there = std::abs(t.y(y, x) - pose->y(y, x)) <= off && std::abs(t.x(y, x) - pose->x(y, x)) <= off;
@@ -350,8 +182,7 @@ Result align_nearby(const Section& fixed, const Section& moving, const Settings&
                    settings);
 }
 
-double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
-                const Settings& settings) {
+double likeness(Sought& fixed, Sought& moving, const Affine& to_fixed, const Settings& settings) {
   const std::optional<Both> both = both_of(fixed, moving, settings);
   if (!both) return 0;
   constexpr Index radius = 6;
@@ -360,6 +191,12 @@ double likeness(const Section& fixed, const Section& moving, const Affine& to_fi
       into_planes(both->fixed).after(to_fixed.after(into_planes(both->moving).inverse())), radius);
   const double mean = found.tried == 0 ? 0 : found.correlation / static_cast<double>(found.tried);
   return rounded(std::min(1.0, mean), 0x1p-20);
+}
+
+double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
+                const Settings& settings) {
+  Sought f{fixed}, m{moving};
+  return likeness(f, m, to_fixed, settings);
 }
 
 }  // namespace petavox::coarse_align

@@ -20,6 +20,8 @@ struct Section {
   std::optional<View<const std::uint8_t>> mask{};  ///< over the same box
 };
 
+class Sought;  // sought.hpp
+
 struct Settings {
   bool affine = true;         ///< false: rotation, one scale and shift only
   bool flips = true;          ///< also try the moving section turned over
@@ -47,6 +49,9 @@ struct Result {
 /// one plane or channel, or a mask another box.
 Result align(const Section& fixed, const Section& moving, const Settings& settings = {});
 
+/// The same for sections that are in several pairs: nothing is computed of one twice.
+Result align(Sought& fixed, Sought& moving, const Settings& settings = {});
+
 /// The same for a part of a section, `moving`, that was moved by at most a quarter of the section and hardly
 /// turned: for parts too small for align(), or too little alike in detail (nearby.hpp).
 Result align_nearby(const Section& fixed, const Section& moving, const Settings& settings = {});
@@ -56,5 +61,6 @@ Result align_nearby(const Section& fixed, const Section& moving, const Settings&
 /// transform that is a little off, or tissue that bends, makes no difference. Throws as align() does.
 double likeness(const Section& fixed, const Section& moving, const Affine& to_fixed,
                 const Settings& settings = {});
+double likeness(Sought& fixed, Sought& moving, const Affine& to_fixed, const Settings& settings = {});
 
 }  // namespace petavox::coarse_align

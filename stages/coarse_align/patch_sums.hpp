@@ -1,23 +1,35 @@
 #pragma once
-// The sums of the correlation of a patch with another image, for a row of shifts at once. Each shift's sums
-// are added in the order of the pixels, so every instruction set computes the same bits.
+// The correlations of a patch with another image, for a row of shifts at once. Each shift's sums are added in
+// the order of the pixels, those of a row in single precision, those of rows in double, so every instruction
+// set computes the same bits.
+
+#include <cstdint>
 
 namespace petavox::coarse_align {
 
-/// Sums over the pixels x < width of one row, of a shift i: of m, m u, m v, m u u, m v v, m u v, with u of
-/// the patch, v of the other image at x + i, m the product of both masks (0 or 1).
-struct RowSums {
-  float *n, *a, *b, *aa, *bb, *ab;
+/// Rows of pixels, `stride` apart; pixels that are not inside (1, else 0) are 0. `whole`: all of a row are.
+struct PatchRows {
+  const float *values, *inside;
+  const std::uint8_t* whole;
+  long stride;
+  /// Sums over each row and its squares: of a patch one for each row, of the other image one for each shift
+  /// of each row, `sums_stride` apart (of whole rows only).
+  const float *sums, *squares;
+  long sums_stride;
 };
 
-/// All six, for the shifts i < shifts. `other` and `other_inside` hold width + padded(shifts) values, the
-/// outputs padded(shifts).
-void masked_sums(const float* patch, const float* patch_inside, const float* other, const float* other_inside,
-                 long width, long shifts, const RowSums& out);
-/// Only b and bb, where everything is inside.
-void own_sums(const float* other, long width, long shifts, float* b, float* bb);
-/// Only ab, where everything is inside.
-void product_sums(const float* patch, const float* other, long width, long shifts, float* ab);
+/// Sums, and sums of squares, of `width` pixels from each shift i < padded(shifts) on.
+void own_sums(const float* other, long width, long shifts, float* sums, float* squares);
+
+/// What counts as found.
+struct Threshold {
+  double flat;       ///< least standard deviation of either
+  double min_share;  ///< of the patch that must be inside in both
+};
+/// Of a patch of height x width pixels with the pixels of `other` from each shift i < padded(shifts) on; -1
+/// where that does not count. Rows of `other` hold width + padded(shifts) pixels.
+void correlations(const PatchRows& patch, const PatchRows& other, long height, long width, long shifts,
+                  const Threshold& threshold, double* scores);
 
 /// Shifts that are computed for so many.
 constexpr long padded(long shifts) { return (shifts + 15) / 16 * 16; }

@@ -4,7 +4,6 @@
 #include "stages/coarse_align/statistics.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace petavox::coarse_align {
@@ -61,46 +60,19 @@ class Search {
         sum += u;
         squares += u * u;
       }
-      of_patch_.push_back({sum, squares});
+      sums_.push_back(sum);
+      squares_.push_back(squares);
     }
-    for (auto& sums : sums_) sums.resize(static_cast<std::size_t>(shifts_));
-    for (auto& row : row_) row.resize(static_cast<std::size_t>(shifts_));
   }
-  /// Shares and correlations of the shifts of row j of the search; -1 where either image is flat.
-  void shifted(Index j, double flat, double min_share, double* scores) {
-    for (auto& sums : sums_) std::ranges::fill(sums, 0.0);
-    for (Index y = 0; y < height_; ++y) {
-      const bool whole = patch_.whole[static_cast<std::size_t>(y)] != 0 &&
-                         other_.whole[static_cast<std::size_t>(y + j)] != 0;
-      if (whole) {
-        product_sums(patch_.value(y), other_.value(y + j), width_, side_, row_[5].data());
-        const auto [sum, squares] = of_patch_[static_cast<std::size_t>(y)];
-        const float *b = own(own_, y + j), *bb = own(own_squares_, y + j);
-        for (Index i = 0; i < side_; ++i) {
-          const auto at = static_cast<std::size_t>(i);
-          sums_[0][at] += static_cast<double>(width_);
-          sums_[1][at] += static_cast<double>(sum);
-          sums_[2][at] += static_cast<double>(b[i]);
-          sums_[3][at] += static_cast<double>(squares);
-          sums_[4][at] += static_cast<double>(bb[i]);
-          sums_[5][at] += static_cast<double>(row_[5][at]);
-        }
-      } else {
-        masked_sums(
-            patch_.value(y), patch_.held(y), other_.value(y + j), other_.held(y + j), width_, side_,
-            {row_[0].data(), row_[1].data(), row_[2].data(), row_[3].data(), row_[4].data(), row_[5].data()});
-        for (std::size_t k = 0; k < sums_.size(); ++k)
-          for (std::size_t i = 0; i < static_cast<std::size_t>(side_); ++i)
-            sums_[k][i] += static_cast<double>(row_[k][i]);
-      }
-    }
-    for (std::size_t i = 0; i < static_cast<std::size_t>(side_); ++i) {
-      const double n = sums_[0][i], sa = sums_[1][i], sb = sums_[2][i];
-      if (n < 1 || n / static_cast<double>(height_ * width_) < min_share) continue;
-      const double va = sums_[3][i] - sa * sa / n, vb = sums_[4][i] - sb * sb / n;
-      if (va > flat * flat * n && vb > flat * flat * n)
-        scores[i] = (sums_[5][i] - sa * sb / n) / std::sqrt(va * vb);
-    }
+  /// Scores that a row of the search takes: its shifts, and some that do not count.
+  Index scores_of_row() const { return shifts_; }
+  /// Correlations of the shifts of row j of the search; -1 where these do not count.
+  void shifted(Index j, const Threshold& threshold, double* scores) {
+    correlations({patch_.value(0), patch_.held(0), patch_.whole.data(), patch_.width, sums_.data(),
+                  squares_.data(), 1},
+                 {other_.value(j), other_.held(j), other_.whole.data() + j, other_.width, own(own_, j),
+                  own(own_squares_, j), shifts_},
+                 height_, width_, side_, threshold, scores);
   }
 
  private:
@@ -108,11 +80,19 @@ class Search {
 
   Index side_, shifts_, width_, height_;
   Window patch_, other_;
-  std::vector<float> own_, own_squares_;           // of the other image, for each of its rows and each shift
-  std::vector<std::pair<float, float>> of_patch_;  // sum and squares of each row
-  std::array<std::vector<double>, 6> sums_;
-  std::array<std::vector<float>, 6> row_;
+  std::vector<float> own_, own_squares_;  // of the other image, for each of its rows and each shift
+  std::vector<float> sums_, squares_;     // of the rows of the patch
 };
+
+/// Pixels of a rectangle that hold something; it may go beyond the image.
+Index held_in(const Masked& image, const Rect& rect) {
+  const Rect held = rect.meet({0, 0, image.values.height, image.values.width});
+  Index count = 0;
+  for (Index y = held.y0; y < held.y1; ++y)
+    count +=
+        std::count(image.inside.row(y) + held.x0, image.inside.row(y) + std::max(held.x0, held.x1), 1.0F);
+  return count;
+}
 
 }  // namespace
 
@@ -120,14 +100,26 @@ std::optional<Peak> match_patch(const Masked& a, const Masked& b, const Rect& wh
                                 Index radius, double flat) {
   constexpr double min_share = 0.7;
   const Index side = 2 * radius + 1;
-  std::vector<double> scores(static_cast<std::size_t>(side * side), -1.0);
+  // No shift shows more than either image holds at all.
+  const Rect region = what.moved(dy, dx).grown(radius);
+  const auto most = static_cast<double>(std::min(held_in(a, what), held_in(b, region)));
+  if (most / static_cast<double>(what.height() * what.width()) < min_share) return std::nullopt;
   Search search{a, b, what, dy, dx, radius};
-  for (Index row = 0; row < side; ++row)
-    search.shifted(row, flat, min_share, &scores[static_cast<std::size_t>(row * side)]);
-  const auto best = static_cast<Index>(std::ranges::max_element(scores) - scores.begin());
-  const Index j = best / side, i = best % side;
+  const Index stride = search.scores_of_row();
+  std::vector<double> scores(static_cast<std::size_t>(side * stride));
+  double highest = -1;
+  Index j = 0, i = 0;
+  for (Index row = 0; row < side; ++row) {
+    double* const of_row = &scores[static_cast<std::size_t>(row * stride)];
+    search.shifted(row, {flat, min_share}, of_row);
+    const double* const top = std::max_element(of_row, of_row + side);
+    if (*top <= highest) continue;
+    highest = *top;
+    j = row;
+    i = top - of_row;
+  }
   if (j == 0 || i == 0 || j == side - 1 || i == side - 1) return std::nullopt;
-  const auto score = [&](Index jj, Index ii) { return scores[static_cast<std::size_t>(jj * side + ii)]; };
+  const auto score = [&](Index jj, Index ii) { return scores[static_cast<std::size_t>(jj * stride + ii)]; };
   const double north = score(j - 1, i), south = score(j + 1, i), west = score(j, i - 1),
                east = score(j, i + 1);
   if (std::min({north, south, west, east}) <= -1) return std::nullopt;

@@ -1,6 +1,7 @@
 #include "stages/coarse_align/plane.hpp"
 
 #include "stages/boundary/rows.hpp"
+#include "stages/coarse_align/strip_filter.hpp"
 
 #include <algorithm>
 #include <numbers>
@@ -10,8 +11,61 @@ namespace {
 
 using boundary::Taps;
 
-/// Row pointers of the two neighbours at each distance, clamped to [0, n).
+/// A strip, its first and last row repeated as far as the taps reach, and what the filter makes of it. (Rows
+/// of a whole plane that are a power of two apart fall on the same few lines of the cache.)
+class Strip {
+ public:
+  Strip(const Taps& taps, Index rows)
+      : taps_{taps},
+        rows_{rows},
+        held_(static_cast<std::size_t>((rows + 2 * taps.radius()) * strip_width), 0.0F),
+        filtered_(static_cast<std::size_t>(rows * strip_width)) {}
+  float* row(Index y) { return held_.data() + (y + taps_.radius()) * strip_width; }
+  const float* filtered(Index y) const { return filtered_.data() + y * strip_width; }
+  void filter() {
+    for (Index t = 1; t <= taps_.radius(); ++t) {
+      std::copy_n(row(0), strip_width, row(-t));
+      std::copy_n(row(rows_ - 1), strip_width, row(rows_ - 1 + t));
+    }
+    filter_strip(taps_.weights.data(), taps_.radius(), row(0), rows_, filtered_.data());
+  }
+
+ private:
+  const Taps& taps_;
+  Index rows_;
+  std::vector<float> held_, filtered_;
+};
+
+/// Wide filters.
 void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
+  Strip strip{taps, in.height};
+  for (Index x = 0; x < in.width; x += strip_width) {
+    const Index width = std::min<Index>(strip_width, in.width - x);
+    for (Index y = 0; y < in.height; ++y) std::copy_n(in.row(y) + x, width, strip.row(y));
+    strip.filter();
+    for (Index y = 0; y < in.height; ++y) std::copy_n(strip.filtered(y), width, out.row(y) + x);
+  }
+}
+
+/// Likewise: a row of a strip holds a piece of a column, and the filter passes over as many rows at once.
+void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
+  constexpr Index tile = 16;  // pixels that are turned at once
+  Strip strip{taps, in.width};
+  for (Index y = 0; y < in.height; y += strip_width) {
+    const Index height = std::min<Index>(strip_width, in.height - y);
+    const auto turned = [&](const auto& move) {
+      for (Index begin = 0; begin < in.width; begin += tile)
+        for (Index i = 0; i < height; ++i)
+          for (Index x = begin; x < std::min(begin + tile, in.width); ++x) move(i, x);
+    };
+    turned([&](Index i, Index x) { strip.row(x)[i] = in.row(y + i)[x]; });
+    strip.filter();
+    turned([&](Index i, Index x) { out.row(y + i)[x] = strip.filtered(x)[i]; });
+  }
+}
+
+/// Narrow filters, to which copies would cost more than what they read again.
+void filter_few_rows(const Plane& in, Plane& out, const Taps& taps) {
   const auto radius = static_cast<std::size_t>(taps.radius());
   std::vector<const float*> low(radius + 1), high(radius + 1);
   for (Index y = 0; y < in.height; ++y) {
@@ -24,7 +78,7 @@ void filter_rows(const Plane& in, Plane& out, const Taps& taps) {
   }
 }
 
-void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
+void filter_few_columns(const Plane& in, Plane& out, const Taps& taps) {
   const auto radius = static_cast<std::size_t>(taps.radius());
   std::vector<float> padded(static_cast<std::size_t>(in.width) + 2 * radius);
   std::vector<const float*> low(radius + 1), high(radius + 1);
@@ -47,10 +101,12 @@ void filter_columns(const Plane& in, Plane& out, const Taps& taps) {
 
 Plane smoothed(const Plane& plane, double sigma) {
   if (plane.values.empty()) return plane;
+  constexpr int narrow = 12;  // taps on one side
   const Taps taps = boundary::gaussian_taps(sigma);
   Plane between{plane.height, plane.width}, out{plane.height, plane.width};
-  filter_rows(plane, between, taps);
-  filter_columns(between, out, taps);
+  const bool few = taps.radius() <= narrow;
+  (few ? filter_few_rows : filter_rows)(plane, between, taps);
+  (few ? filter_few_columns : filter_columns)(between, out, taps);
   return out;
 }
 

@@ -30,19 +30,38 @@ Plane smoothed(const Plane& plane, double sigma);
 Plane halved(const Plane& plane);
 /// Twice the pixels in both axes, bilinear: pixel (2y, 2x) is (y, x).
 Plane doubled(const Plane& plane);
+/// A place between the pixels of planes of one size, for bilinear interpolation.
+class Between {
+ public:
+  /// Nowhere, if (y, x) is outside.
+  Between(const Plane& plane, double y, double x) {
+    const auto last_y = static_cast<double>(plane.height - 1), last_x = static_cast<double>(plane.width - 1);
+    inside_ = y >= 0 && x >= 0 && y <= last_y && x <= last_x;
+    if (!inside_) return;
+    const auto y0 = std::min<Index>(static_cast<Index>(y), std::max<Index>(0, plane.height - 2));
+    const auto x0 = std::min<Index>(static_cast<Index>(x), std::max<Index>(0, plane.width - 2));
+    top_ = y0 * plane.width + x0;
+    bottom_ = std::min(y0 + 1, plane.height - 1) * plane.width + x0;
+    right_ = std::min(x0 + 1, plane.width - 1) - x0;
+    fy_ = static_cast<float>(y - static_cast<double>(y0));
+    fx_ = static_cast<float>(x - static_cast<double>(x0));
+  }
+  /// 0 outside.
+  float of(const Plane& plane) const {
+    if (!inside_) return 0;
+    const float *const above = plane.values.data() + top_, *const below = plane.values.data() + bottom_;
+    const float top = above[0] + fx_ * (above[right_] - above[0]);
+    const float bottom = below[0] + fx_ * (below[right_] - below[0]);
+    return top + fy_ * (bottom - top);
+  }
+
+ private:
+  bool inside_ = false;
+  Index top_ = 0, bottom_ = 0, right_ = 0;
+  float fy_ = 0, fx_ = 0;
+};
 /// Bilinear; 0 outside.
-inline float sample(const Plane& plane, double y, double x) {
-  const auto last_y = static_cast<double>(plane.height - 1), last_x = static_cast<double>(plane.width - 1);
-  if (!(y >= 0 && x >= 0 && y <= last_y && x <= last_x)) return 0;
-  const auto y0 = std::min<Index>(static_cast<Index>(y), std::max<Index>(0, plane.height - 2));
-  const auto x0 = std::min<Index>(static_cast<Index>(x), std::max<Index>(0, plane.width - 2));
-  const Index y1 = std::min(y0 + 1, plane.height - 1), x1 = std::min(x0 + 1, plane.width - 1);
-  const auto fy = static_cast<float>(y - static_cast<double>(y0));
-  const auto fx = static_cast<float>(x - static_cast<double>(x0));
-  const float top = plane.at(y0, x0) + fx * (plane.at(y0, x1) - plane.at(y0, x0));
-  const float bottom = plane.at(y1, x0) + fx * (plane.at(y1, x1) - plane.at(y1, x0));
-  return top + fy * (bottom - top);
-}
+inline float sample(const Plane& plane, double y, double x) { return Between{plane, y, x}.of(plane); }
 
 /// Angle of the vector (y, x) in [0, 2 pi), to about 1e-6; 0 for the zero vector.
 double angle_of(double y, double x);

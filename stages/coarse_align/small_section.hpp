@@ -17,7 +17,9 @@ struct SmallSection {
   Array image, mask;
 
   /// `reduced`: uint8 or uint16, one plane, greys and, not 0, where they are.
-  explicit SmallSection(const Array& reduced);
+  explicit SmallSection(const Array& reduced) : SmallSection{reduced, reduced.box()} {}
+  /// One plane of several.
+  SmallSection(const Array& reduced, const Box& plane);
   Section section() const {
     return {std::as_const(image).view<std::uint8_t>(), std::as_const(mask).view<std::uint8_t>()};
   }

@@ -2,13 +2,16 @@
 
 #include "stages/align/reduced_step.hpp"
 #include "stages/coarse_align/plane.hpp"
+#include "stages/coarse_align/sought.hpp"
 #include "stages/place_sections/chain.hpp"
 #include "stages/place_sections/course.hpp"
 #include "stages/place_sections/evidence.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
+#include <optional>
 
 namespace petavox::place_sections {
 namespace {
@@ -18,6 +21,7 @@ using align::image_port;
 using align::lattice_port;
 using coarse_align::enlarged;
 using coarse_align::SmallSection;
+using coarse_align::Sought;
 
 constexpr double parts = 1048576;  // 2^20
 
@@ -37,42 +41,72 @@ InPort sections_port(std::string name, int channels, DTypeSet accepts, int reach
   return align::sections_port(std::move(name), channels, accepts, reach, 0);
 }
 
-/// Section z of place_small, ready for the search.
-SmallSection small_section(const BlockInputs& inputs, Index z) {
-  return SmallSection{inputs.image("place_small", align::section_box(inputs, "place_small", z))};
-}
+/// So many sections are on the one before them, or compared, in one task: of each what a search needs is
+/// computed once for them all.
+constexpr Index sections_of_task = 4;
 
-/// Planes of floats of the search, for each pixel of a section.
+/// For each pixel of a section that a task may read: it holds their grey levels, four planes of
+/// floats of `reach` + 1 of them, and a scale space of one.
 constexpr double bytes_of_search = 48;
+
+/// The sections of place_small that a task looks at, in ascending order.
+class Sections {
+ public:
+  Sections(const BlockInputs& inputs, Index reach) : inputs_{inputs}, reach_{reach} {}
+  /// Nothing more is asked of sections before z - reach.
+  Sought& at(Index z) {
+    auto found = held_.find(z);
+    if (found == held_.end()) {
+      // All at once: blocks that hold many sections are unpacked once for them.
+      if (!small_) small_ = inputs_.image("place_small");
+      held_.erase(held_.begin(), held_.lower_bound(z - reach_));
+      found = held_.try_emplace(z, *small_, align::section_box(inputs_, "place_small", z)).first;
+    }
+    return found->second.sought;
+  }
+
+ private:
+  struct Held {
+    SmallSection section;
+    Sought sought{section.section()};
+    Held(const Array& small, const Box& plane) : section{small, plane} {}
+  };
+  const BlockInputs& inputs_;
+  Index reach_;
+  std::optional<Array> small_;
+  std::map<Index, Held> held_;
+};
 
 class PairStep : public Stage {
  public:
-  PairStep(SharedSettings settings, std::string name)
-      : settings_{std::move(settings)}, name_{std::move(name)} {}
+  /// `of_task`: how many pairs make a task.
+  PairStep(SharedSettings settings, std::string name, Extent of_task)
+      : settings_{std::move(settings)}, name_{std::move(name)}, of_task_{of_task} {}
 
   Contract contract(const Setup& setup) const override {
     Contract c;
     c.reads = {sections_port("place_small", 2, grey_types, settings_->reach)};
     c.writes = {pair_port(name_, DType::i64, PairField::count)};
     c.domain = pairs_of(setup.domain, settings_->reach);
-    c.subvolume = {1, 1, 1};
+    c.subvolume = of_task_;
     c.scratch_bytes_per_voxel = bytes_of_search;
     return c;
   }
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
-    const Coord pair = inputs.core().begin;
-    const Index fixed_z = pair.z - pair.y - 1;
-    if (fixed_z < context.domain().begin.z || !wanted(inputs, pair)) return;
-    const SmallSection fixed = small_section(inputs, fixed_z), moving = small_section(inputs, pair.z);
-    const coarse_align::Result found =
-        coarse_align::align(fixed.section(), moving.section(), settings_->match);
-    const auto out = outputs.image(name_).view<std::int64_t>();
-    coarse_align::store_affine(out, pair, found.to_fixed, PairField::to_fixed);
-    out.at(PairField::state, pair) = found.found ? 2 : 1;
-    out.at(PairField::flipped, pair) = found.flipped ? 1 : 0;
-    out.at(PairField::inliers, pair) = found.inliers;
-    out.at(PairField::ncc, pair) = to_parts(found.ncc, parts);
-    out.at(PairField::confidence, pair) = to_parts(found.confidence, parts);
+    Sections sections{inputs, settings_->reach};
+    inputs.core().for_each([&](Coord pair) {
+      const Index fixed_z = pair.z - pair.y - 1;
+      if (fixed_z < context.domain().begin.z || !wanted(inputs, pair)) return;
+      Sought &fixed = sections.at(fixed_z), &moving = sections.at(pair.z);
+      const coarse_align::Result found = coarse_align::align(fixed, moving, settings_->match);
+      const auto out = outputs.image(name_).view<std::int64_t>();
+      coarse_align::store_affine(out, pair, found.to_fixed, PairField::to_fixed);
+      out.at(PairField::state, pair) = found.found ? 2 : 1;
+      out.at(PairField::flipped, pair) = found.flipped ? 1 : 0;
+      out.at(PairField::inliers, pair) = found.inliers;
+      out.at(PairField::ncc, pair) = to_parts(found.ncc, parts);
+      out.at(PairField::confidence, pair) = to_parts(found.confidence, parts);
+    });
   }
 
  protected:
@@ -81,11 +115,13 @@ class PairStep : public Stage {
 
  private:
   std::string name_;
+  Extent of_task_;
 };
 
 class NearStep final : public PairStep {
  public:
-  explicit NearStep(SharedSettings settings) : PairStep{std::move(settings), "place_near"} {}
+  explicit NearStep(SharedSettings settings)
+      : PairStep{settings, "place_near", {sections_of_task, settings->reach, 1}} {}
 
  private:
   bool wanted(const BlockInputs&, Coord pair) const override { return pair.y == 0; }
@@ -93,7 +129,8 @@ class NearStep final : public PairStep {
 
 class FarStep final : public PairStep {
  public:
-  explicit FarStep(SharedSettings settings) : PairStep{std::move(settings), "place_far"} {}
+  /// A task a pair: these are few, and take long.
+  explicit FarStep(SharedSettings settings) : PairStep{std::move(settings), "place_far", {1, 1, 1}} {}
   Contract contract(const Setup& setup) const override {
     Contract c = PairStep::contract(setup);
     c.reads.push_back(sections_port("place_near", PairField::count, DTypeSet{DType::i64}, settings_->reach));
@@ -179,34 +216,35 @@ class EvidenceStep final : public Stage {
         sections_port("placement", coarse_align::placement_channels, DTypeSet{DType::i64}, settings_->reach)};
     c.writes = {pair_port("place_evidence", DType::i32, evidence_channels)};
     c.domain = pairs_of(setup.domain, settings_->reach);
-    c.subvolume = {1, 1, 1};
+    c.subvolume = {sections_of_task, settings_->reach, 1};
     c.scratch_bytes_per_voxel = bytes_of_search;
     return c;
   }
   void run(const BlockInputs& inputs, BlockOutputs& outputs, const BlockContext& context) const override {
-    const Coord pair = inputs.core().begin;
     const Array column = inputs.image("placement"), near = inputs.image("place_near");
     const auto placements = column.view<std::int64_t>();
     const auto out = outputs.image("place_evidence").view<std::int32_t>();
-    const Affine own = coarse_align::load_affine(placements, {pair.z, 0, 0});
-    const auto put = [&](EvidenceChannel c, double v) {
-      out.at(c, pair) = static_cast<std::int32_t>(std::clamp(std::floor(v + 0.5), -2e9, 2e9));
-    };
-    put(evidence_found, placements.at(coarse_align::placement_bad, {pair.z, 0, 0}) == 0 ? 1 : 0);
-    put(evidence_flipped, own.determinant() < 0 ? 1 : 0);
-    put(evidence_turn, 1000 * turn_of(own));
-    put(evidence_scale, 10000 * std::sqrt(std::abs(own.determinant())));
-    put(evidence_inliers,
-        static_cast<double>(near.view<std::int64_t>().at(PairField::inliers, {pair.z, 0, 0})));
-    put(evidence_likeness, -1);
-    const Index fixed_z = pair.z - pair.y - 1;
-    if (fixed_z < context.domain().begin.z) return;
-    const Affine other = coarse_align::load_affine(placements, {fixed_z, 0, 0});
-    const Affine up = enlarged(settings_->factor(context.domain()));
-    const Affine to_fixed = up.inverse().after(other.after(own.inverse().after(up)));
-    const SmallSection fixed = small_section(inputs, fixed_z), moving = small_section(inputs, pair.z);
-    put(evidence_likeness,
-        10000 * coarse_align::likeness(fixed.section(), moving.section(), to_fixed, settings_->match));
+    Sections sections{inputs, settings_->reach};
+    inputs.core().for_each([&](Coord pair) {
+      const Affine own = coarse_align::load_affine(placements, {pair.z, 0, 0});
+      const auto put = [&](EvidenceChannel c, double v) {
+        out.at(c, pair) = static_cast<std::int32_t>(std::clamp(std::floor(v + 0.5), -2e9, 2e9));
+      };
+      put(evidence_found, placements.at(coarse_align::placement_bad, {pair.z, 0, 0}) == 0 ? 1 : 0);
+      put(evidence_flipped, own.determinant() < 0 ? 1 : 0);
+      put(evidence_turn, 1000 * turn_of(own));
+      put(evidence_scale, 10000 * std::sqrt(std::abs(own.determinant())));
+      put(evidence_inliers,
+          static_cast<double>(near.view<std::int64_t>().at(PairField::inliers, {pair.z, 0, 0})));
+      put(evidence_likeness, -1);
+      const Index fixed_z = pair.z - pair.y - 1;
+      if (fixed_z < context.domain().begin.z) return;
+      const Affine other = coarse_align::load_affine(placements, {fixed_z, 0, 0});
+      const Affine up = enlarged(settings_->factor(context.domain()));
+      const Affine to_fixed = up.inverse().after(other.after(own.inverse().after(up)));
+      Sought &fixed = sections.at(fixed_z), &moving = sections.at(pair.z);
+      put(evidence_likeness, 10000 * coarse_align::likeness(fixed, moving, to_fixed, settings_->match));
+    });
   }
 
  private:

@@ -22,15 +22,15 @@ struct PairField {
 
 /// `input` -> "place_small": each section reduced by one whole factor, and where it holds something.
 std::unique_ptr<Stage> small_step(SharedSettings settings);
-/// place_small -> "place_near": each section on the one before. A task is a pair.
+/// place_small -> "place_near": each section on the one before. A task is four sections.
 std::unique_ptr<Stage> near_step(SharedSettings settings);
 /// place_small, place_near -> "place_far": on those up to `reach` back, where a pair between them was not
-/// found.
+/// found. A task is a pair.
 std::unique_ptr<Stage> far_step(SharedSettings settings);
 /// place_near, place_far -> "placement" (affine.hpp). One task; 176 bytes a section are read.
 std::unique_ptr<Stage> chain_step(SharedSettings settings);
 /// place_small, place_near, placement -> "place_evidence" (evidence.hpp): how alike sections are that lie on
-/// each other. A task is a pair.
+/// each other. A task is four sections.
 std::unique_ptr<Stage> evidence_step(SharedSettings settings);
 
 }  // namespace petavox::place_sections

@@ -97,7 +97,10 @@ TEST(PlaceSections, IsDecompositionInvariant) {
   testing::KitOptions options;
   options.params = {{"min_inliers", "6"}, {"extent", "128"}, {"reach", "2"}};
   options.inputs = [](std::uint64_t) {
-    return stack({truth_of(0, 1, 0, 0), truth_of(12, 1, 3, 3), truth_of(0, 1, 0, 0)}, 1, {5, -3, 7});
+    // More sections than a task has.
+    return stack({truth_of(0, 1, 0, 0), truth_of(12, 1, 3, 3), truth_of(0, 1, 0, 0), truth_of(2, 1, 0, 4),
+                  truth_of(0, 1, 1, 0)},
+                 1, {5, -3, 7});
   };
   options.block_shapes = {{2, 16, 100}};
   options.guillotine_rounds = 1;

@@ -2,8 +2,10 @@
 #include "petavox/volume/array.hpp"
 
 #include "stages/coarse_align/kernel.hpp"
+#include "stages/coarse_align/sought.hpp"
 
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <vector>
 
@@ -220,6 +222,29 @@ TEST(CoarseAlign, NothingIsNearbyWhereItIsNot) {
   plane.for_each([&](Coord p) { view[p] = (p.y / 9 + p.x / 9) % 2 == 0 ? 60 : 190; });
   const Section whole{std::as_const(stripes).view<std::uint8_t>(), {}};
   EXPECT_FALSE(align_nearby(whole, {whole.image, strip.section().mask}).found);
+}
+
+// What was computed of a section for one pair serves another.
+TEST(CoarseAlign, SectionsOfSeveralPairsLieAsEachPairAlone) {
+  Settings settings;
+  settings.max_features = 700;
+  const std::vector<Affine> truth{Affine{}, turned(0, 1, 3, -5), turned(10, 1, -20, 30),
+                                  turned(0, 1, 12, side - 20, true)};
+  std::vector<Array> images;
+  for (const Affine& t : truth) images.push_back(section_of(plane, t));
+  std::vector<Section> sections;
+  for (const Array& image : images) sections.push_back({image.view<std::uint8_t>(), {}});
+  std::vector<std::unique_ptr<Sought>> shared;
+  for (const Section& section : sections) shared.push_back(std::make_unique<Sought>(section));
+  for (const auto& [f, m] : {std::pair{0U, 1U}, {0U, 2U}, {2U, 1U}, {0U, 3U}}) {
+    const Result together = align(*shared[f], *shared[m], settings),
+                 alone = align(sections[f], sections[m], settings);
+    ASSERT_TRUE(alone.found) << f << ' ' << m;
+    EXPECT_EQ(together.to_fixed, alone.to_fixed) << f << ' ' << m;
+    EXPECT_EQ(together.inliers, alone.inliers) << f << ' ' << m;
+    EXPECT_EQ(likeness(*shared[f], *shared[m], alone.to_fixed, settings),
+              likeness(sections[f], sections[m], alone.to_fixed, settings));
+  }
 }
 
 TEST(CoarseAlign, RefusesAStack) {

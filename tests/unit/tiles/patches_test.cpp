@@ -7,6 +7,8 @@
 
 #include "stages/coarse_align/statistics.hpp"
 
+#include "unit/kernels/every_path.hpp"
+
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -63,7 +65,8 @@ double correlation(const Masked& a, const Masked& b, const Rect& what, Index dy,
   return va > flat * flat * n && vb > flat * flat * n ? (ab - sa * sb / n) / std::sqrt(va * vb) : -1;
 }
 
-TEST(Patches, AreFoundByTheSameBitsAsPixelByPixel) {
+void find_as_pixel_by_pixel(const std::string& path) {
+  SCOPED_TRACE(path);
   constexpr Index radius = 7;
   int found = 0;
   for (const int holes : {0, 1, 10})
@@ -89,6 +92,20 @@ TEST(Patches, AreFoundByTheSameBitsAsPixelByPixel) {
       EXPECT_EQ(peak->dx, static_cast<double>(x + 1) + vertex(west, at(y, x), east));
     }
   EXPECT_GE(found, 6);
+}
+
+TEST(Patches, AreFoundByTheSameBitsAsPixelByPixel) { testing::on_every_path(find_as_pixel_by_pixel); }
+
+TEST(Patches, OfWhichTooLittleHoldsSomethingAreNotFound) {
+  Image a{1, 0, 0, 0};
+  const Image b{2, 3, -2, 0};
+  const Rect what{20, 20, 50, 52};  // 30 rows, of which 21 are enough
+  const auto without = [&](Index rows) {
+    for (Index y = 20; y < 20 + rows; ++y) std::fill_n(a.inside.row(y), a.inside.width, 0.0F);
+    return match_patch(a.masked(), b.masked(), what, -1, 1, 7, 0.1).has_value();
+  };
+  EXPECT_TRUE(without(9));
+  EXPECT_FALSE(without(10));
 }
 
 }  // namespace
