@@ -4,8 +4,9 @@
     simulator_check.py --petavox P --plugin libdrawn_sleep.so [--ranks 1,2,4,8] [--rounds 3] [CONFIG ...]
 
 Without CONFIG: blocks that sleep for drawn durations (log-normal, mean 50 ms, sigma 0.5), which many ranks on few cores
-can do at once. With CONFIGs: real work, calibrated here; use as many ranks as there are idle cores. Each is calibrated,
-planned (`plan --costs`, which runs the simulator on the plan) and run, `--rounds` times in turn; the medians are compared.
+can do at once. With CONFIGs: real work, calibrated here with as many processes at once as there are ranks; use as many as there
+are idle cores. Each is calibrated, planned (`plan --costs`, which runs the simulator on the plan) and run, `--rounds` times
+in turn; the medians are compared.
 """
 import argparse
 import json
@@ -60,9 +61,11 @@ def main():
         for config in configs:
             planned, actual = {r: [] for r in ranks}, {r: [] for r in ranks}
             for round_ in range(options.rounds):
-                last_object([petavox, "calibrate", str(config), *plugin, "--sample", options.sample, "--out", "costs.json"],
-                            directory)
                 for r in ranks:
+                    at_once = r if options.configs else 1
+                    if r == ranks[0] or options.configs:
+                        last_object([petavox, "calibrate", str(config), *plugin, "--sample", options.sample, "--at-once", str(at_once),
+                                     "--out", "costs.json"], directory)
                     plan = last_object([petavox, "plan", str(config), *plugin, "--ranks", str(r), "--cores", str(r),
                                         "--costs", "costs.json", "--json"], directory)
                     planned[r].append(plan["seconds"])
