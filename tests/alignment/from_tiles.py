@@ -7,7 +7,7 @@ import subprocess
 import h5py
 import numpy as np
 
-from known_truth import sample, positions, read, run_stages
+from known_truth import sample, drawn, inverted, positions, read, run_stages
 
 
 SEGMENT = """  normalize: {reads: {image: %s}, writes: {image: even}}
@@ -41,24 +41,6 @@ def segmented(petavox, folder, stack):
         f["raw"] = stack
     run_stages(petavox, folder, "path: in.h5, dataset: /raw, voxel_size_nm: [16, 4, 4]", ["segments"], SEGMENT % "input")
     return read(folder / "out/volumes/segments.h5")
-
-
-def inverted(field_y, field_x, shape):
-    """Where in a section each pixel of the volume lies, from the places in the volume of every 8th pixel of the section."""
-    j, i = np.mgrid[:field_y.shape[0], :field_y.shape[1]] * 8.0
-    wide = np.stack([j.ravel(), i.ravel(), np.ones(j.size)], 1)
-    there = np.stack([field_y.ravel(), field_x.ravel()], 1)
-    affine = np.linalg.lstsq(wide, there, rcond=None)[0]  # the field but for its bends
-    back = np.linalg.inv(affine[:2])
-    y, x = np.mgrid[:shape[0], :shape[1]].astype(float)
-    wanted = np.stack([y.ravel(), x.ravel()], 1)
-    at = (wanted - affine[2]) @ back
-    for _ in range(30):
-        shown = np.stack([sample(f, at[:, 0] / 8, at[:, 1] / 8) for f in (field_y, field_x)], 1)
-        # Beyond the section the field goes on as its affine part does.
-        inside = np.clip(at, 0, 8 * (np.array(field_y.shape) - 1))
-        at = at + (wanted - shown - (at - inside) @ affine[:2]) @ back
-    return at.T.reshape(2, *shape)
 
 
 def segments_of_tiles(petavox, folder, seed_of_volume, seed_of_tiles):
@@ -103,20 +85,17 @@ def segments_of_tiles(petavox, folder, seed_of_volume, seed_of_tiles):
     mean = (places * inside).sum(1) / np.maximum(inside.sum(0), 1)
     common = np.repeat(mean[:, None], len(raw), 1)
     shown = inside & (mean[0] >= 0) & (mean[0] <= height - 1) & (mean[1] >= 0) & (mean[1] <= width - 1)
-    drawn = np.array([np.where(h, np.clip(np.floor(sample(v.astype(float), *p) + 0.5), 1, 255), 0)
-                      for v, p, h in zip(raw, np.moveaxis(common, 1, 0), shown)]).astype(raw.dtype)
-    in_frame = segmented(petavox, folder / "drawn", drawn)
+    in_mean = np.array([np.where(h, np.clip(np.floor(sample(v.astype(float), *p) + 0.5), 1, 255), 0)
+                        for v, p, h in zip(raw, np.moveaxis(common, 1, 0), shown)]).astype(raw.dtype)
+    in_frame = segmented(petavox, folder / "drawn", in_mean)
     # What a perfect alignment of these tiles would leave: the stitched sections drawn once through the true maps.
     sections = read(volumes / "sections.h5")
     perfect = np.zeros_like(raw)
+    y, x = np.mgrid[:height, :width].astype(float)
     for z, (field_y, field_x) in enumerate(zip(source_y, source_x)):
-        sy, sx = inverted(field_y, field_x, (height, width))
+        sy, sx = inverted(field_y, field_x, 8, y, x)
         held = (sy >= 0) & (sy < 8 * field_y.shape[0] - 8) & (sx >= 0) & (sx < 8 * field_x.shape[1] - 8)
-        sy, sx = sy + offsets[z][0], sx + offsets[z][1]
-        held &= (sy >= 0) & (sy <= sections.shape[1] - 1) & (sx >= 0) & (sx <= sections.shape[2] - 1)
-        at = np.where(held, sy, 0), np.where(held, sx, 0)
-        held &= sample((sections[z] > 0).astype(float), *at) > 0.99
-        perfect[z] = np.where(held, np.clip(np.floor(sample(sections[z].astype(float), *at) + 0.5), 1, 255), 0)
+        perfect[z] = np.where(held, drawn(sections[z], sy + offsets[z][0], sx + offsets[z][1]), 0)
     ideal = segmented(petavox, folder / "perfect", perfect)
     undistorted = read(folder / "straight/out/volumes/segments.h5")
     mapped = of(truth, places, inside)

@@ -18,18 +18,50 @@ def keys(t):
             ((-1.5 * t + 2) * t + 0.5) * t, (0.5 * t - 0.5) * t * t)
 
 
-def sample(image, y, x):
-    """Cubic interpolation at positions in pixels; the edge repeats."""
+def lanczos(t):
+    """Weights of Lanczos' kernel of radius 3, by which `align` draws its result, for the six samples round a position."""
+    weights = [np.sinc(t - k) * np.sinc((t - k) / 3) for k in range(-2, 4)]
+    return weights / sum(weights)
+
+
+def sample(image, y, x, weights=keys):
+    """Interpolation (cubic, if nothing else is said) at positions in pixels; the edge repeats."""
     fy, fx = np.floor(y).astype(int), np.floor(x).astype(int)
-    wy, wx = keys(y - fy), keys(x - fx)
+    wy, wx = weights(y - fy), weights(x - fx)
+    before = len(wy) // 2 - 1
     out = np.zeros(y.shape)
-    for b in range(4):
+    for b in range(len(wy)):
         row = np.zeros(y.shape)
-        j = np.clip(fy - 1 + b, 0, image.shape[0] - 1)
-        for a in range(4):
-            row += wx[a] * image[j, np.clip(fx - 1 + a, 0, image.shape[1] - 1)]
+        j = np.clip(fy - before + b, 0, image.shape[0] - 1)
+        for a in range(len(wx)):
+            row += wx[a] * image[j, np.clip(fx - before + a, 0, image.shape[1] - 1)]
         out += wy[b] * row
     return out
+
+
+def drawn(section, y, x, weights=keys):
+    """The section at positions in pixels; 0 outside and beside what is empty."""
+    held = (y >= 0) & (y <= section.shape[0] - 1) & (x >= 0) & (x <= section.shape[1] - 1)
+    at = np.where(held, y, 0), np.where(held, x, 0)
+    held &= sample((section > 0).astype(float), *at) > 0.99
+    return np.where(held, np.clip(np.floor(sample(section.astype(float), *at, weights) + 0.5), 1, 255), 0)
+
+
+def inverted(field_y, field_x, spacing, y, x):
+    """Where a field that gives the places of every `spacing`-th pixel has the places (y, x)."""
+    j, i = np.mgrid[:field_y.shape[0], :field_y.shape[1]] * float(spacing)
+    wide = np.stack([j.ravel(), i.ravel(), np.ones(j.size)], 1)
+    there = np.stack([field_y.ravel(), field_x.ravel()], 1)
+    affine = np.linalg.lstsq(wide, there, rcond=None)[0]  # the field but for its bends
+    back = np.linalg.inv(affine[:2])
+    wanted = np.stack([y.ravel(), x.ravel()], 1)
+    at = (wanted - affine[2]) @ back
+    for _ in range(30):
+        shown = np.stack([sample(f, at[:, 0] / spacing, at[:, 1] / spacing) for f in (field_y, field_x)], 1)
+        # Beyond the section the field goes on as its affine part does.
+        inside = np.clip(at, 0, spacing * (np.array(field_y.shape) - 1))
+        at = at + (wanted - shown - (at - inside) @ affine[:2]) @ back
+    return at.T.reshape(2, *y.shape)
 
 
 def smooth_field(rng, shape, sigma, amplitude):
@@ -68,6 +100,14 @@ class Warped:
             v[(sy < 0) | (sy > height - 1) | (sx < 0) | (sx > width - 1)] = 0
             self.from_.append((sy, sx))
             self.stack[z] = v
+
+    def drawn_back(self):
+        """The stack drawn once through the true maps: what an alignment without error would leave."""
+        height, width = self.truth.shape[1:]
+        y, x = np.mgrid[-2:height // 8 + 3, -2:width // 8 + 3] * 8.0  # the maps are smooth
+        fine = np.mgrid[:height, :width] / 8 + 2
+        return np.array([drawn(section, *(sample(at, *fine) for at in inverted(*from_, 1, y, x)), lanczos)
+                         for section, from_ in zip(self.stack, self.from_)])
 
 
 def read(path):
