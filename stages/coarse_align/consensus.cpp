@@ -56,8 +56,7 @@ Pair pair_of(const Features& fixed, const Features& moving, const Match& m) {
   return {f.y, f.x, g.y, g.x};
 }
 
-/// Squared.
-double residual(const Affine& t, const Pair& p) {
+double squared_residual(const Affine& t, const Pair& p) {
   const double dy = t.y(p.my, p.mx) - p.fy, dx = t.x(p.my, p.mx) - p.fx;
   return dy * dy + dx * dx;
 }
@@ -130,7 +129,7 @@ std::vector<Match> inliers_of(const Features& fixed, const Features& moving,
   std::set<std::pair<double, double>> places;  // a spot with two directions counts once
   for (const Match& m : matches) {
     const Keypoint& f = fixed.points[m.fixed];
-    if (residual(t, pair_of(fixed, moving, m)) <= limit * limit && places.emplace(f.y, f.x).second)
+    if (squared_residual(t, pair_of(fixed, moving, m)) <= limit * limit && places.emplace(f.y, f.x).second)
       inliers.push_back(m);
   }
   return inliers;
@@ -219,7 +218,7 @@ Agreement agree(const Features& fixed, const Features& moving, const std::vector
           !plausible(fixed, moving, matches[j], scale, turn))
         continue;
       std::size_t votes = 0;
-      for (const Pair& p : pairs) votes += residual(t, p) <= limit * limit ? 1U : 0U;
+      for (const Pair& p : pairs) votes += squared_residual(t, p) <= limit * limit ? 1U : 0U;
       if (votes > most) {
         most = votes;
         best = t;

@@ -13,7 +13,7 @@ namespace {
 constexpr double pi = std::numbers::pi;
 constexpr int orientation_bins = 36, cells = 4, directions = 8;
 
-/// The gradients round a keypoint, and a Gaussian over them.
+/// The gradients round a keypoint of width `sigma`.
 class Surroundings {
  public:
   Surroundings(const Plane& g, double y, double x, double sigma)
@@ -33,6 +33,7 @@ class Surroundings {
 
   /// Pixels along a side of a cell of the descriptor.
   double cell() const { return 3 * sigma_; }
+  double sigma() const { return sigma_; }
   double y() const { return y_; }
   double x() const { return x_; }
   /// All that a descriptor may hold, and, within it, the pixels up to `radius` of the keypoint.
@@ -70,9 +71,9 @@ std::vector<double> gaussian_along(Index begin, Index end, double centre, double
 }
 
 /// The strongest directions of the gradients round a point; a second one if it is nearly as strong.
-std::vector<double> orientations(const Surroundings& round, double sigma) {
+std::vector<double> orientations(const Surroundings& round) {
   std::array<double, orientation_bins> histogram{};
-  const double width = 1.5 * sigma;
+  const double width = 1.5 * round.sigma();
   const Rect near = round.within(static_cast<Index>(3 * width));
   const std::vector<double> by_y = gaussian_along(near.y0, near.y1, round.y(), width),
                             by_x = gaussian_along(near.x0, near.x1, round.x(), width);
@@ -230,9 +231,8 @@ Features features_of(const Plane& image, const Plane& inside, int max_features, 
     const Octave& octave = octaves[blob.octave];
     const Plane& g = octave.gaussians[blob.level];
     const double y = blob.point.y / octave.pixel, x = blob.point.x / octave.pixel;
-    const double sigma = blob.point.scale / octave.pixel;
-    const Surroundings round{g, y, x, sigma};
-    for (const double angle : orientations(round, sigma)) {
+    const Surroundings round{g, y, x, blob.point.scale / octave.pixel};
+    for (const double angle : orientations(round)) {
       features.points.push_back(blob.point);
       features.points.back().angle = angle;
       features.descriptors.push_back(describe(round, angle));

@@ -1,7 +1,6 @@
 #include "stages/coarse_align/plane.hpp"
 
 #include "stages/boundary/rows.hpp"
-#include "stages/coarse_align/strip_filter.hpp"
 
 #include <algorithm>
 #include <numbers>
@@ -11,15 +10,24 @@ namespace {
 
 using boundary::Taps;
 
-/// A strip, its first and last row repeated as far as the taps reach, and what the filter makes of it. (Rows
-/// of a whole plane that are a power of two apart fall on the same few lines of the cache.)
+/// Floats of a row of a strip; rows follow each other.
+constexpr Index strip_width = 32;
+
+/// A strip, its first and last row repeated as far as the taps reach, and what the filter makes of it: rows
+/// follow each other, so that one sum passes over all of them. (Rows of a whole plane that are a power of two
+/// apart fall on the same few lines of the cache.)
 class Strip {
  public:
   Strip(const Taps& taps, Index rows)
       : taps_{taps},
         rows_{rows},
         held_(static_cast<std::size_t>((rows + 2 * taps.radius()) * strip_width), 0.0F),
-        filtered_(static_cast<std::size_t>(rows * strip_width)) {}
+        filtered_(static_cast<std::size_t>(rows * strip_width)) {
+    for (Index t = 0; t <= taps.radius(); ++t) {
+      low_.push_back(row(-t));
+      high_.push_back(row(t));
+    }
+  }
   float* row(Index y) { return held_.data() + (y + taps_.radius()) * strip_width; }
   const float* filtered(Index y) const { return filtered_.data() + y * strip_width; }
   void filter() {
@@ -27,13 +35,15 @@ class Strip {
       std::copy_n(row(0), strip_width, row(-t));
       std::copy_n(row(rows_ - 1), strip_width, row(rows_ - 1 + t));
     }
-    filter_strip(taps_.weights.data(), taps_.radius(), row(0), rows_, filtered_.data());
+    boundary::weighted_sum(taps_.weights.data(), taps_.radius(), row(0), low_.data(), high_.data(),
+                           filtered_.data(), rows_ * strip_width);
   }
 
  private:
   const Taps& taps_;
   Index rows_;
   std::vector<float> held_, filtered_;
+  std::vector<const float*> low_, high_;
 };
 
 /// Wide filters.
