@@ -63,9 +63,8 @@ def main():
             for round_ in range(options.rounds):
                 for r in ranks:
                     at_once = r if options.configs else 1
-                    if r == ranks[0] or options.configs:
-                        last_object([petavox, "calibrate", str(config), *plugin, "--sample", options.sample, "--at-once", str(at_once),
-                                     "--out", "costs.json"], directory)
+                    last_object([petavox, "calibrate", str(config), *plugin, "--sample", options.sample, "--at-once", str(at_once),
+                                 "--out", "costs.json"], directory)
                     plan = last_object([petavox, "plan", str(config), *plugin, "--ranks", str(r), "--cores", str(r),
                                         "--costs", "costs.json", "--json"], directory)
                     planned[r].append(plan["seconds"])

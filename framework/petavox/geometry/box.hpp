@@ -20,7 +20,6 @@ struct Halo {
   static constexpr Halo lower(Index r) { return {Extent::cube(r), {}}; }
 };
 
-/// begin is inside, end is outside. A box with end <= begin on any axis is empty.
 /// Of what is not negative. In 32 bits where they suffice: a division there takes a fraction of the time.
 constexpr Index quotient(Index dividend, Index divisor) {
   if (((dividend | divisor) >> 32) == 0)
@@ -28,6 +27,7 @@ constexpr Index quotient(Index dividend, Index divisor) {
   return dividend / divisor;
 }
 
+/// begin is inside, end is outside. A box with end <= begin on any axis is empty.
 struct Box {
   Coord begin, end;
   friend constexpr bool operator==(const Box&, const Box&) = default;
