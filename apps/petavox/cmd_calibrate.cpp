@@ -109,9 +109,8 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
     const double mean = step.log_sum / timed;
     costs.steps.push_back(
         {row.name,
-         row.cpu_s / voxels,
-         (row.total_s() - wait) / voxels,
-         {static_cast<double>(row.bytes_read) / voxels, static_cast<double>(row.bytes_written) / voxels,
+         {row.cpu_s / voxels, (row.total_s() - wait) / voxels,
+          static_cast<double>(row.bytes_read) / voxels, static_cast<double>(row.bytes_written) / voxels,
           static_cast<double>(row.stored_bytes_read) / voxels,
           static_cast<double>(row.stored_bytes_written) / voxels},
          {},
@@ -202,7 +201,7 @@ int run(const Options& options) {
   std::cout << fmt::format("{:<32} {:>14} {:>14} {:>14} {:>8}\n", "step", "CPU ns/voxel", "stored B/voxel",
                            "read B/voxel", "spread");
   for (const StepRate& r : costs.steps)
-    std::cout << fmt::format("{:<32} {:>14.3f} {:>14.4f} {:>14.4f} {:>7.2f}x\n", r.name, r.cpu_s * 1e9,
+    std::cout << fmt::format("{:<32} {:>14.3f} {:>14.4f} {:>14.4f} {:>7.2f}x\n", r.name, r.inner.cpu_s * 1e9,
                              r.inner.stored_written, r.inner.stored_read, std::exp(r.log_sigma));
   std::cout << fmt::format("overhead a task {}, a sync {}, disk {}/s; written to {}\n",
                            seconds_text(costs.task_overhead_s), seconds_text(costs.sync_s),

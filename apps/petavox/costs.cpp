@@ -28,11 +28,13 @@ const StepRate* find(const Costs& costs, const std::string& step) {
 
 double voxels_of(const StepPlan& step) { return static_cast<double>(step.tiling.domain().voxels()); }
 
-constexpr std::array<std::pair<const char*, double Traffic::*>, 4> traffic_keys{{
-    {"read_bytes", &Traffic::read},
-    {"written_bytes", &Traffic::written},
-    {"stored_read_bytes", &Traffic::stored_read},
-    {"stored_written_bytes", &Traffic::stored_written},
+constexpr std::array<std::pair<const char*, double Cost::*>, 6> cost_keys{{
+    {"cpu_s", &Cost::cpu_s},
+    {"wall_s", &Cost::wall_s},
+    {"read_bytes", &Cost::read},
+    {"written_bytes", &Cost::written},
+    {"stored_read_bytes", &Cost::stored_read},
+    {"stored_written_bytes", &Cost::stored_written},
 }};
 
 double finite(const Json& json, const char* key) {
@@ -50,9 +52,9 @@ double sane(const Json& json, const char* key) {
 
 }  // namespace
 
-Traffic StepRate::traffic(double edge_share) const {
-  Traffic sum;
-  for (const auto& [key, member] : traffic_keys)
+Cost StepRate::per_voxel(double edge_share) const {
+  Cost sum;
+  for (const auto& [key, member] : cost_keys)
     sum.*member = std::max(0.0, inner.*member + edge_share * edge.*member);
   return sum;
 }
@@ -67,7 +69,7 @@ void separate_edges(Costs& large, double large_share, const Costs& small, double
   if (small_share <= large_share) return;
   for (std::size_t i = 0; i < large.steps.size(); ++i) {
     StepRate& rate = large.steps[i];
-    for (const auto& [key, member] : traffic_keys) {
+    for (const auto& [key, member] : cost_keys) {
       const double with_few = rate.inner.*member, with_many = small.steps[i].inner.*member;
       // A sample is small: what it does not show is not made up.
       const double inner = std::clamp(
@@ -80,7 +82,7 @@ void separate_edges(Costs& large, double large_share, const Costs& small, double
 
 std::string costs_to_json(const Costs& costs) {
   Json json;
-  json["petavox_costs"] = 3;
+  json["petavox_costs"] = 4;
   json["host"] = costs.host;
   json["block_shape"] = {costs.block_shape.z, costs.block_shape.y, costs.block_shape.x};
   json["at_once"] = costs.at_once;
@@ -90,9 +92,9 @@ std::string costs_to_json(const Costs& costs) {
   json["start_s"] = costs.start_s;
   json["per_voxel"] = Json::array();
   for (const StepRate& r : costs.steps) {
-    Json row = {{"step", r.name}, {"cpu_s", r.cpu_s}, {"wall_s", r.wall_s}};
-    for (const auto& [key, member] : traffic_keys) row[key] = r.inner.*member;
-    for (const auto& [key, member] : traffic_keys) row["edge"][key] = r.edge.*member;
+    Json row = {{"step", r.name}};
+    for (const auto& [key, member] : cost_keys) row[key] = r.inner.*member;
+    for (const auto& [key, member] : cost_keys) row["edge"][key] = r.edge.*member;
     row["log_sigma"] = r.log_sigma;
     json["per_voxel"].push_back(std::move(row));
   }
@@ -111,7 +113,7 @@ Costs read_costs(const std::filesystem::path& file) {
   try {
     if (text.size() > max_file_bytes) throw std::length_error{"it is larger than 16 MiB"};
     const Json json = Json::parse(text);
-    if (json.at("petavox_costs").get<int>() != 3) throw std::range_error{"it is of another version"};
+    if (json.at("petavox_costs").get<int>() != 4) throw std::range_error{"it is of another version"};
     Costs costs;
     costs.host = json.at("host").get<std::string>();
     for (int axis = 0; axis < 3; ++axis)
@@ -124,10 +126,8 @@ Costs read_costs(const std::filesystem::path& file) {
     for (const Json& r : json.at("per_voxel")) {
       StepRate& rate = costs.steps.emplace_back();
       rate.name = r.at("step").get<std::string>();
-      rate.cpu_s = sane(r, "cpu_s");
-      rate.wall_s = sane(r, "wall_s");
       rate.log_sigma = sane(r, "log_sigma");
-      for (const auto& [key, member] : traffic_keys) {
+      for (const auto& [key, member] : cost_keys) {
         rate.inner.*member = sane(r, key);
         rate.edge.*member = finite(r.at("edge"), key);
       }
@@ -151,9 +151,8 @@ std::vector<simulate::TaskCost> task_costs(const Plan& plan, const Costs& costs)
     const StepRate none;
     if (rate == nullptr) rate = &none;
     const double share = voxels_of(step) / static_cast<double>(std::max<Index>(1, plan.num_tasks(i)));
-    const Traffic traffic = rate->traffic(edge_share(step.tiling.grid()));
-    all.push_back(
-        {rate->wall_s * share, rate->log_sigma, (traffic.stored_read + traffic.stored_written) * share});
+    const Cost cost = rate->per_voxel(edge_share(step.tiling.grid()));
+    all.push_back({cost.wall_s * share, rate->log_sigma, (cost.stored_read + cost.stored_written) * share});
   }
   return all;
 }
@@ -175,12 +174,10 @@ Estimate estimate(const Plan& plan, const Costs& costs, const Machine& machine) 
   for (int i = 0; i < plan.num_steps(); ++i) {
     const StepPlan& step = plan.step(i);
     tasks += plan.num_tasks(i);
-    StepEstimate cost;
+    Cost cost;
     if (const StepRate* rate = find(costs, step.name)) {
-      const double voxels = voxels_of(step);
-      const Traffic traffic = rate->traffic(edge_share(step.tiling.grid()));
-      cost = {rate->cpu_s * voxels,     rate->wall_s * voxels,        traffic.read * voxels,
-              traffic.written * voxels, traffic.stored_read * voxels, traffic.stored_written * voxels};
+      cost = rate->per_voxel(edge_share(step.tiling.grid()));
+      for (const auto& [key, member] : cost_keys) cost.*member *= voxels_of(step);
     } else {
       result.missing.push_back(step.name);
     }

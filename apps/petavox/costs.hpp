@@ -12,24 +12,25 @@
 
 namespace petavox::app {
 
-/// Bytes before compression, and as stored.
-struct Traffic {
-  double read = 0, written = 0, stored_read = 0, stored_written = 0;
+/// Of a step, or of a voxel of its domain.
+struct Cost {
+  double cpu_s = 0, wall_s = 0;                 ///< of workers' threads; wall without waiting
+  double read = 0, written = 0;                 ///< bytes before compression
+  double stored_read = 0, stored_written = 0;  ///< bytes as stored
 };
 
 /// Of a step, for each voxel of its domain.
 struct StepRate {
   std::string name;
-  double cpu_s = 0, wall_s = 0;  ///< of the worker's thread; wall without waiting
-  Traffic inner;                 ///< in a domain without faces
-  Traffic edge;                  ///< what faces change: so much for each edge_share()
-  double log_sigma = 0;          ///< spread of its tasks' durations, of ln(seconds)
+  Cost inner;            ///< in a domain without faces
+  Cost edge;             ///< what faces change: so much for each edge_share()
+  double log_sigma = 0;  ///< spread of its tasks' durations, of ln(seconds)
 
-  Traffic traffic(double edge_share) const;
+  Cost per_voxel(double edge_share) const;
 };
 
-/// How much of a tiling is its faces: blocks there have no neighbours beyond, so that contacts and merges are
-/// missing. The mean over the axes of 1 / blocks along the axis.
+/// How much of a tiling is its faces: blocks there have no neighbours beyond, so that halos, contacts and
+/// merges are missing. The mean over the axes of 1 / blocks along the axis.
 double edge_share(Extent grid);
 
 struct Costs {
@@ -57,13 +58,8 @@ struct Machine {
   double disk_bytes_s = 0;  ///< of all ranks together; 0: as in the costs
 };
 
-struct StepEstimate {
-  double cpu_s = 0, wall_s = 0;  ///< of workers, all tasks together
-  double read = 0, written = 0;
-  double stored_read = 0, stored_written = 0;
-};
 struct Estimate {
-  std::vector<StepEstimate> steps;
+  std::vector<Cost> steps;
   double cpu_s = 0, stored_read = 0, stored_written = 0;
   double seconds = 0;                ///< from begin to end
   double disk_share = 0;             ///< of that time, what the disk alone would need

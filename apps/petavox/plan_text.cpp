@@ -234,7 +234,7 @@ std::string plan_json(const Pipeline& pipeline, const Machine& machine, const st
                              {"grid", {grid.z, grid.y, grid.x}},
                              {"fingerprint", to_hex(step.fingerprint)}});
     if (!estimated) continue;
-    const StepEstimate& e = estimated->steps[static_cast<std::size_t>(number - 1)];
+    const Cost& e = estimated->steps[static_cast<std::size_t>(number - 1)];
     // What a reduction reads, and tables, depend on the data: known from the sample only.
     if (step.kind != StepKind::map && step.kind != StepKind::store)
       json["steps"].back()["bytes_read"] = std::round(e.read);

@@ -267,24 +267,24 @@ TEST(Costs, TwoSamplesTellWhatFacesChange) {
     Costs costs;
     StepRate& rate = costs.steps.emplace_back();
     rate.name = "region_graph.region_graph";
-    rate.cpu_s = share;
-    rate.inner = {3, 2 - share, 1 + 0.5 * share, 0};
+    rate.inner = {1 - 0.5 * share, 1, 3, 2 - share, 1 + 0.5 * share, 0};
     return costs;
   };
   EXPECT_DOUBLE_EQ(edge_share({1, 1, 1}), 1);
   EXPECT_DOUBLE_EQ(edge_share({1, 2, 4}), 1.75 / 3);
   Costs costs = sample(0.5);
   separate_edges(costs, 0.5, sample(1), 1);
-  const Traffic whole = costs.steps.front().traffic(0.125);
+  const Cost whole = costs.steps.front().per_voxel(0.125);
   EXPECT_DOUBLE_EQ(whole.read, 3);
   EXPECT_DOUBLE_EQ(whole.written, 2 - 0.125);
   EXPECT_DOUBLE_EQ(whole.stored_read, 1 + 0.5 * 0.125);
   EXPECT_DOUBLE_EQ(whole.stored_written, 0);
-  EXPECT_DOUBLE_EQ(costs.steps.front().cpu_s, 0.5) << "time is that of the larger sample";
+  EXPECT_DOUBLE_EQ(whole.cpu_s, 1 - 0.5 * 0.125) << "halos that faces cut are not computed";
+  EXPECT_DOUBLE_EQ(whole.wall_s, 1);
 
   Costs same = sample(0.5);
   separate_edges(same, 0.5, sample(0.5), 0.5);
-  EXPECT_DOUBLE_EQ(same.steps.front().traffic(1).written, 1.5) << "nothing is told by two of one kind";
+  EXPECT_DOUBLE_EQ(same.steps.front().per_voxel(1).written, 1.5) << "nothing is told by two of one kind";
 }
 
 // A commit is two syncs. Of 0.5 ms each one comes after 50 ms of work, of 5 ms each one after 300 ms, of 50
@@ -294,7 +294,7 @@ TEST(Costs, ASerialRunWaitsForCommitsNowAndThen) {
       test::plan_of(test::run_header("out", "[4, 4, 4]", "") + "stages:\n  flaky: {writes: {image: copy}}\n",
                     {test::input_info("input", Box::from({}, {8, 8, 8}))});
   Costs costs;
-  for (const StepPlan& step : plan->steps()) costs.steps.push_back({step.name, 0.1, 0.1, {}, {}, 0});
+  for (const StepPlan& step : plan->steps()) costs.steps.push_back({step.name, {.cpu_s = 0.1, .wall_s = 0.1}, {}, 0});
   const auto seconds = [&](double sync_s, int ranks) {
     costs.sync_s = sync_s;
     return estimate(*plan, costs, {ranks, 0, 0}).seconds;
