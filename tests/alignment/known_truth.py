@@ -110,9 +110,9 @@ class Warped:
                          for section, from_ in zip(self.stack, self.from_)])
 
 
-def read(path):
+def read(path, name=None):
     with h5py.File(path) as f:
-        return f[list(f)[0]][()]
+        return f[name or list(f)[0]][()]
 
 
 def run_stages(petavox, folder, inputs, keep, stages, shape="[8, 256, 256]"):
