@@ -74,10 +74,10 @@ def phantom_drift(petavox, data, work):
     stack = phantom(petavox, work, "200,512,512", "10,10,10")
     still = Warped(stack, 8, amplitude=0, sigma=1, shift=0, brightness=0, noise=0)
     _, lattice, _ = run(petavox, work, "phantom_drift", still.stack, "")
-    report("phantom, 200 sections of 512 x 512, undistorted", still, lattice, 32)
+    report("phantom, 200 sections of 512 x 512, undistorted", still, lattice, 16)
     moved = Warped(stack, 8, amplitude=20, sigma=100, shift=4)
     aligned, lattice, _ = run(petavox, work, "phantom_drift", moved.stack, "")
-    report("phantom, 200 sections of 512 x 512, warped by up to 20 px and shifted by 4", moved, lattice, 32)
+    report("phantom, 200 sections of 512 x 512, warped by up to 20 px and shifted by 4", moved, lattice, 16)
     print(f"correlation of chunks: undistorted {chunked(stack):.3f}, as given {chunked(moved.stack):.3f}, "
           f"aligned {chunked(aligned):.3f}", flush=True)
 
@@ -90,7 +90,7 @@ def fib25_large(petavox, data, work):
     moved = Warped(tiled, 7, amplitude=30, sigma=100, shift=6, brightness=0.15, noise=5)
     with cpu_seconds("petavox run and export, 33 sections of 1024 x 1024"):
         _, lattice, _ = run(petavox, work, "fib25_large", moved.stack, "", blocks="[16, 256, 256]")
-    places, valid = report("fib25 mirrored to 1024 x 1024, 33 sections, warped by up to 30 px and shifted by 6", moved, lattice, 32)
+    places, valid = report("fib25 mirrored to 1024 x 1024, 33 sections, warped by up to 30 px and shifted by 6", moved, lattice, 16)
     print(f"fib25_large: neighbours' error at 99.9 % {np.percentile(neighbours(places, valid), 99.9):.2f}", flush=True)
 
 
@@ -116,13 +116,13 @@ def phantom_large(petavox, data, work):
         still = Warped(stack, 6, amplitude=0, sigma=150, shift=0, brightness=0, noise=0)
         for settings in ("", "course: 0"):
             aligned, lattice, _ = run(petavox, work, "phantom_large", still.stack, settings)
-            report(f"phantom of 1024 x 1024 at {voxel} nm, undistorted, {settings or 'by default'}", still, lattice, 32)
+            report(f"phantom of 1024 x 1024 at {voxel} nm, undistorted, {settings or 'by default'}", still, lattice, 16)
             print(f"correlation of chunks: {chunked(aligned):.3f}", flush=True)
         moved = Warped(stack, 6, amplitude=40, sigma=150, shift=10, rotation=30, scale=0.05)
         with cpu_seconds("petavox run"):
             aligned, lattice, placement = run(petavox, work, "phantom_large", moved.stack, "", "")
         report(f"phantom of 1024 x 1024 at {voxel} nm, turned by up to 30 degrees, scaled by 5 %, warped by up to 40 px", moved,
-               lattice, 32, placement)
+               lattice, 16, placement)
         print(f"correlation of chunks: undistorted {chunked(stack):.3f}, as given {chunked(moved.stack):.3f}, "
               f"drawn through the true maps {chunked(moved.drawn_back()):.3f}, aligned {chunked(aligned):.3f}", flush=True)
 
@@ -155,7 +155,7 @@ def isbi2012(petavox, data, work):
     aligned, lattice, _ = run(petavox, work, "isbi2012", raw, "radius: 12")
     failed = False
     as_given = np.tile(np.mgrid[:raw.shape[1], :raw.shape[2]].astype(float), (len(raw), 1, 1, 1))
-    for name, found in (("before", as_given), ("after", positions(lattice, raw.shape, 32))):
+    for name, found in (("before", as_given), ("after", positions(lattice, raw.shape, 16))):
         shares = same_neurite(labels, found)
         for z in (8, 9, 10, 11):
             print(f"isbi2012 {name}: sections {z}-{z + 1}: the same neurite at {shares[z]:.3f} of the pixels inside one in both",

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 # For 250 pixels and fields of that size: finer than the default. Where neighbouring sections are less alike, larger patches.
-FINER = "radius: 12, spacing: 16, patch: "
+FINER = "finest: 2, radius: 12, spacing: 16, patch: "
 FINE, FINE_THINNED = (f"levels: [4, 2, 1, 1], {FINER}{patch}" for patch in (48, 80))
 
 
