@@ -13,7 +13,7 @@ bool power_of_two(double v) {
 }  // namespace
 
 Settings::Settings(Params& params) {
-  const auto given = params.numbers("levels", {8, 4, 2, 2, 1, 1}, {1, 1024},
+  const auto given = params.numbers("levels", {8, 4, 4, 2, 1}, {1, 1024},
                                     "of each pass: its nodes lie `spacing` times this apart, its pixels are "
                                     "this wide; descending powers of two");
   for (const double v : given) levels.push_back(static_cast<Index>(v));
@@ -22,12 +22,12 @@ Settings::Settings(Params& params) {
     params.problem(
         "levels",
         "levels must be descending powers of two, at least one (each pass refines the one before); "
-        "write for example [8, 4, 4, 2, 2, 1]");
+        "write for example [8, 4, 4, 2, 1]");
     levels = {1};
   }
   auto& m = flow.match;
   const Index patch =
-      params.integer("patch", 96, {4, 1024},
+      params.integer("patch", 48, {4, 1024},
                      "pixels along a side of what is matched, at each level; rounded up to an "
                      "odd number of spacings");
   m.radius = static_cast<int>(params.integer(
@@ -37,7 +37,7 @@ Settings::Settings(Params& params) {
       "the same of passes on the same pixels as the one before, which have less left to find; those on finer "
       "pixels search halfway between what the one before searched and this"));
   m.spacing = static_cast<int>(
-      params.integer("spacing", 32, {4, 256}, "pixels between the nodes of the lattice, at each level"));
+      params.integer("spacing", 16, {4, 256}, "pixels between the nodes of the lattice, at each level"));
   finest = params.integer(
       "finest", finest, {1, 1024},
       "pixels per pixel below which no pass looks, a power of two: a pass with a lower level has "

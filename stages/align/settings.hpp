@@ -15,7 +15,7 @@ struct Settings {
 
   std::vector<Index>
       levels;         ///< the lattice of each pass has nodes `spacing` x this pixels apart; descending
-  Index finest = 2;   ///< pixels per level pixel below which no pass looks
+  Index finest = 1;   ///< pixels per level pixel below which no pass looks
   FlowSettings flow;  ///< of the first pass
   int refine = 7;     ///< radius of passes on the same pixels as the one before
   CleanSettings clean;

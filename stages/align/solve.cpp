@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace petavox::align {
 namespace {
@@ -36,10 +37,19 @@ double robust_weight(Vec2 residual, double threshold) {
   return square <= threshold * threshold ? 1.0 : threshold * threshold / square;
 }
 
+/// The threshold of a step: all residuals count in the first, from then on it falls by half with each step
+/// of both tiers. Held at `robust_px` from the start, what other matches have moved apart meanwhile loses the
+/// very matches that would bring it together again.
+double threshold_of(const SolveSettings& s, int step) {
+  constexpr double widest = 32;
+  return step == 0 ? std::numeric_limits<double>::infinity()
+                   : s.robust_px * std::max(1.0, std::ldexp(widest, 1 - step));
+}
+
 /// Adds the matches of one node of section z to the system of its column and to the right sides. `v` are the
 /// corrections so far, `column` and `stride` say where its column lies in the systems' vectors.
 void add_links(const FlowLattice& flow, const SolveSettings& s, const Corrections& v, double spacing, Coord p,
-               bool robust, Lines& lines, Index column, Index columns, std::vector<double>& by,
+               double threshold, Lines& lines, Index column, Index columns, std::vector<double>& by,
                std::vector<double>& bx) {
   const Index z0 = flow.domain().begin.z, z = p.z - z0;
   const std::size_t here = v.index(p);
@@ -50,11 +60,8 @@ void add_links(const FlowLattice& flow, const SolveSettings& s, const Correction
     const Weighted f = flow.at(k, p.z, static_cast<double>(p.y) + own.y / spacing,
                                static_cast<double>(p.x) + own.x / spacing);
     if (f.weight <= 0) continue;
-    double w = f.weight;
-    if (robust) {
-      const std::size_t there = v.index({p.z - d, p.y, p.x});
-      w *= robust_weight(Vec2{v.y[there], v.x[there]} - own - f.flow, s.robust_px);
-    }
+    const std::size_t there = v.index({p.z - d, p.y, p.x});
+    const double w = f.weight * robust_weight(Vec2{v.y[there], v.x[there]} - own - f.flow, threshold);
     lines.couple(z, d, column, w);
     const auto at = static_cast<std::size_t>(z * columns + column);
     const auto back = static_cast<std::size_t>((z - d) * columns + column);
@@ -163,7 +170,7 @@ void solve_coarse(const Array& clean, const SolveSettings& s, const Before& befo
     lines.clear();
     Index column = 0;
     box.for_each([&](Coord p) {
-      add_links(flow, s, v, spacing, p, lookup > 0, lines, column % columns, columns, by, bx);
+      add_links(flow, s, v, spacing, p, threshold_of(s, lookup), lines, column % columns, columns, by, bx);
       lines.add_diagonal(p.z - box.begin.z, column % columns, s.anchor);
       ++column;
     });
@@ -219,7 +226,8 @@ void solve_fine(const Array& clean, const Array& coarse, const SolveSettings& s,
     std::size_t i = 0;
     box.for_each([&](Coord p) {
       const Index column = static_cast<Index>(i) % columns;
-      add_links(flow, s, v, s.spacing, p, true, lines, column, columns, by, bx);
+      add_links(flow, s, v, s.spacing, p, threshold_of(s, s.lookups + sweep - 1), lines, column, columns, by,
+                bx);
       const std::size_t here = v.index(p);
       lines.add_diagonal(p.z - box.begin.z, column, s.anchor);
       by[i] -= s.anchor * u.y[here];

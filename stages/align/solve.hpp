@@ -23,7 +23,7 @@ struct SolveSettings {
   double stiffness = 0.01;   ///< of a section against strain, in weights of one perfect match
   double continuity = 1e-4;  ///< where nothing else speaks, sections follow their neighbours
   double anchor = 1e-4;      ///< to where the section was placed, in weights of one perfect match
-  double robust_px = 1.0;    ///< the pull of residuals beyond fades with their length
+  double robust_px = 1.0;    ///< the pull of residuals beyond fades with their length, in the last steps
   double max_shift_px = 32;  ///< largest correction, per axis
   int spacing = 32;          ///< pixels between nodes
   Index coarsening = 4;      ///< of the first tier's lattice

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 # For 250 pixels and fields of that size: finer than the default. Where neighbouring sections are less alike, larger patches.
-FINER = "radius: 12, spacing: 16, patch: "
+FINER = "finest: 2, radius: 12, spacing: 16, patch: "
 FINE, FINE_THINNED = (f"levels: [4, 2, 1, 1], {FINER}{patch}" for patch in (48, 80))
 
 
@@ -110,9 +110,9 @@ class Warped:
                          for section, from_ in zip(self.stack, self.from_)])
 
 
-def read(path):
+def read(path, name=None):
     with h5py.File(path) as f:
-        return f[list(f)[0]][()]
+        return f[name or list(f)[0]][()]
 
 
 def run_stages(petavox, folder, inputs, keep, stages, shape="[8, 256, 256]"):

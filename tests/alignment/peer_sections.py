@@ -87,7 +87,7 @@ def feabas_isbi2012(petavox, data, work):
     with cpu_seconds("petavox run (aligns and draws)"):
         aligned, lattice, _ = run(petavox, work, "feabas_isbi2012", raw, "radius: 12")
     places = feabas_positions((work / "feabas_isbi2012").resolve(), raw, 4, 50, (128, 64))
-    for name, found in (("align", positions(lattice, raw.shape, 32)), ("FEABAS", places)):
+    for name, found in (("align", positions(lattice, raw.shape, 16)), ("FEABAS", places)):
         shares = same_neurite(labels, found)
         print(f"isbi2012, {name}: the same neurite, sections 8-9 to 11-12: " + ", ".join(f"{s:.3f}" for s in shares[8:12])
               + f"; all: mean {np.mean(shares):.3f}, least {np.min(shares):.3f}", flush=True)

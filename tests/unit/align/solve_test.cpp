@@ -142,6 +142,30 @@ TEST_F(Solve, OutliersHaveLittleWeight) {
   EXPECT_LT(error_of(solved(clean)), 1.5);
 }
 
+TEST_F(Solve, FewMatchesHoldTwoHalvesTogether) {
+  // Between sections 6 and 7 one node in four has a match. All others want sections to shear, more with each
+  // section, which strain resists: each half of the stack would do so round its own middle.
+  settings.stiffness = 0.01;
+  Array clean{DType::i16, lattice, clean_channels * 2};
+  const auto view = clean.view<std::int16_t>();
+  lattice.for_each([&](Coord p) {
+    for (int k = 0; k < 2; ++k) {
+      const bool between = p.z > 6 && p.z - k - 1 <= 6;
+      if (p.z <= k || (between && (k > 0 || (p.y + p.x) % 4 != 0))) continue;
+      view.at(k * clean_channels, p) = static_cast<std::int16_t>(64 * 2 * (k + 1) * (p.x - 4));
+      view.at(k * clean_channels + 2, p) = between ? std::int16_t{200} : std::int16_t{900};
+    }
+  });
+  const Array found = solved(clean);
+  const auto v = found.view<std::int32_t>();
+  double worst = 0;
+  for (Index y = 2; y < 8; ++y)
+    for (Index x = 2; x < 7; ++x)
+      worst = std::max(worst, std::abs((v.at(0, {6, y, x}) - v.at(0, {7, y, x})) / field_units_per_px -
+                                       2.0 * static_cast<double>(x - 4)));
+  EXPECT_LT(worst, 10);  // within reach of the next pass
+}
+
 TEST_F(Solve, GoesOnAcrossAMissingSection) {
   Array clean = matches();
   const auto view = clean.view<std::int16_t>();
