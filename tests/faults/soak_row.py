@@ -75,8 +75,9 @@ class SoakRow:
         launch.write_text(text)
         launch.chmod(launch.stat().st_mode | stat.S_IXUSR)
         begin = time.monotonic()
+        # Three faults within the few seconds of three starts are no run that cannot go on: they come at random.
         with open(self.dir / "supervise.txt", "w") as messages:
-            process = subprocess.Popen([self.petavox, "supervise", "--dir", str(out), "--", str(launch),
+            process = subprocess.Popen([self.petavox, "supervise", "--tries", "10", "--dir", str(out), "--", str(launch),
                                         *self.command(config, out, RANKS)], env=self.env, cwd=self.dir, stdin=subprocess.DEVNULL,
                                        stdout=messages, stderr=messages, start_new_session=True)
             peaks = self.disturb(process, begin, 4 * seconds + 300)

@@ -103,13 +103,21 @@ class MpiCommunicator final : public Communicator {
     constexpr auto shortest = std::chrono::microseconds{50}, longest = std::chrono::microseconds{1000};
     const auto start = Clock::now();
     auto nap = shortest;
-    for (int look = 0;; ++look) {
-      const bool moved = push_all();
-      if (auto message = receive()) return message;
+    while (true) {
+      // A large message is on its way: it only moves while its sender looks.
+      if (push_all()) fruitless_looks_ = 0;
+      if (auto message = receive()) {
+        fruitless_looks_ = 0;
+        return message;
+      }
       const auto waited = Clock::now() - start;
       if (waited >= timeout) return std::nullopt;
-      if (moved) look = 0;  // a large message is on its way: it only moves while its sender looks
-      if (look < spins) continue;
+      // Counted over calls: one that polls for short times in a loop (the master) would otherwise never
+      // sleep, and take the core of a rank that computes.
+      if (fruitless_looks_ < spins) {
+        ++fruitless_looks_;
+        continue;
+      }
       const auto left = std::chrono::duration_cast<std::chrono::microseconds>(timeout - waited);
       std::this_thread::sleep_for(std::min(nap, left));
       nap = busy_.empty() ? std::min(2 * nap, longest) : shortest;
@@ -273,6 +281,7 @@ class MpiCommunicator final : public Communicator {
   std::deque<Message> own_;      // to itself
   std::deque<Message> arrived_;  // while flushing
   bool lost_peer_ = false;
+  int fruitless_looks_ = 0;  // since something moved or came
 };
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include "ranks/world.hpp"
 #include "unit/comm/comm_kit.hpp"
 
+#include <ctime>
+
 #include <gtest/gtest.h>
 
 namespace petavox {
@@ -35,6 +37,30 @@ TEST(MpiKit, communicators_do_not_mix) {
   EXPECT_EQ(first->tag, 1);
   EXPECT_EQ(second->tag, 2);
   EXPECT_TRUE(other->flush() && world.flush());
+  world.barrier();
+}
+
+// A master polls in a loop for times that are shorter than what one call looks before it sleeps.
+TEST(MpiPoll, short_waits_again_and_again_leave_the_core_to_others) {
+  auto& world = testing::world();
+  const auto thread_seconds = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  };
+  world.barrier();
+  if (world.rank() == 0) {
+    constexpr auto time = std::chrono::milliseconds{400};
+    const auto begin = std::chrono::steady_clock::now();
+    const double before = thread_seconds();
+    while (std::chrono::steady_clock::now() - begin < time)
+      EXPECT_FALSE(world.poll(std::chrono::microseconds{200}));
+    EXPECT_LT(thread_seconds() - before, 0.1) << "seconds of CPU in 0.4 of waiting";
+    for (int to = 1; to < world.size(); ++to) world.send(to, 1, {});
+    EXPECT_TRUE(world.flush());
+  } else {
+    EXPECT_TRUE(world.poll(std::chrono::seconds{30}));
+  }
   world.barrier();
 }
 
