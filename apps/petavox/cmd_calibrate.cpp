@@ -109,8 +109,8 @@ Costs costs_of(const Pipeline& sample, const RunReport& report) {
     const double mean = step.log_sum / timed;
     costs.steps.push_back(
         {row.name,
-         {row.cpu_s / voxels, (row.total_s() - wait) / voxels,
-          static_cast<double>(row.bytes_read) / voxels, static_cast<double>(row.bytes_written) / voxels,
+         {row.cpu_s / voxels, (row.total_s() - wait) / voxels, static_cast<double>(row.bytes_read) / voxels,
+          static_cast<double>(row.bytes_written) / voxels,
           static_cast<double>(row.stored_bytes_read) / voxels,
           static_cast<double>(row.stored_bytes_written) / voxels},
          {},

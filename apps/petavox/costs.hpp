@@ -14,8 +14,8 @@ namespace petavox::app {
 
 /// Of a step, or of a voxel of its domain.
 struct Cost {
-  double cpu_s = 0, wall_s = 0;                 ///< of workers' threads; wall without waiting
-  double read = 0, written = 0;                 ///< bytes before compression
+  double cpu_s = 0, wall_s = 0;                ///< of workers' threads; wall without waiting
+  double read = 0, written = 0;                ///< bytes before compression
   double stored_read = 0, stored_written = 0;  ///< bytes as stored
 };
 
