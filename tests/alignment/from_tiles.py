@@ -61,7 +61,7 @@ def segments_of_tiles(petavox, folder, seed_of_volume, seed_of_tiles):
     volumes = folder / "out/volumes"
     placement = np.asarray(read(volumes / "placement.h5")).reshape(8, len(raw)) / 2.0 ** 32
     segments = read(volumes / "segments.h5")
-    found = positions(read(volumes / "displacement.h5"), segments.shape, 16, placement)
+    found = positions(read(volumes / "displacement.h5"), segments.shape, 32, placement)
     tiles = read(volumes / "tile_positions.h5")
     tiles = (tiles if tiles.shape[-1] != tiles.shape[0] and tiles.shape[0] > 30 else np.moveaxis(tiles, -1, 0)) / 1024.0
     told = json.loads((folder / "tiles/truth.json").read_text())["tiles"]
