@@ -37,13 +37,14 @@ double robust_weight(Vec2 residual, double threshold) {
   return square <= threshold * threshold ? 1.0 : threshold * threshold / square;
 }
 
-/// The threshold of a step: all residuals count in the first, from then on it falls by half with each step
-/// of both tiers. Held at `robust_px` from the start, what other matches have moved apart meanwhile loses the
-/// very matches that would bring it together again.
+/// The threshold of a step of both tiers: all residuals count in the first; from then on it falls by half
+/// with each, to `robust_px` in the last two. Held at that from the start, what other matches have moved
+/// apart meanwhile loses the very matches that would bring it together again.
 double threshold_of(const SolveSettings& s, int step) {
-  constexpr double widest = 32;
-  return step == 0 ? std::numeric_limits<double>::infinity()
-                   : s.robust_px * std::max(1.0, std::ldexp(widest, 1 - step));
+  constexpr int most_halvings = 5;
+  if (step == 0) return std::numeric_limits<double>::infinity();
+  const int fallen_by = std::min(most_halvings + 1, s.lookups + s.sweeps - 2);
+  return std::ldexp(s.robust_px, std::max(0, fallen_by - step));
 }
 
 /// Adds the matches of one node of section z to the system of its column and to the right sides. `v` are the

@@ -151,6 +151,9 @@ def positions(lattice, shape, spacing, placement=None):
     """Input pixel (z, 2, y, x) that each canvas pixel shows, from the displacements at the nodes."""
     if lattice.shape[0] != 2:
         lattice = np.moveaxis(lattice, -1, 0)
+    expected = tuple(-(-n // spacing) for n in shape[1:])
+    if lattice.shape[2:] != expected:
+        raise SystemExit(f"{lattice.shape[2:]} nodes for {shape[1:]} pixels, not the {expected} of a spacing of {spacing}")
     d = lattice / 1024.0
     # One node further on straight lines, as the product reads beyond the domain.
     for axis in (2, 3):
@@ -251,6 +254,14 @@ def same_neurite(labels, found):
         inside = (y >= 0) & (y < labels.shape[1]) & (x >= 0) & (x < labels.shape[2])
         moved[z][inside] = labels[z][y[inside], x[inside]]
     return [(a == b)[(a > 0) & (b > 0)].mean() for a, b in zip(moved[:-1], moved[1:])]
+
+
+def report_neurites(name, labels, found):
+    """Prints the shares of same_neurite() of isbi2012 and returns them."""
+    shares = same_neurite(labels, found)
+    print(f"isbi2012 {name}: the same neurite, share of the pixels inside one in both, sections 8-9 to 11-12: "
+          + ", ".join(f"{s:.3f}" for s in shares[8:12]) + f"; all: mean {np.mean(shares):.3f}, least {np.min(shares):.3f}", flush=True)
+    return shares
 
 
 @contextlib.contextmanager

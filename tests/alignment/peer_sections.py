@@ -4,7 +4,7 @@ import contextlib
 import h5py
 import numpy as np
 
-from known_truth import FINE, Warped, chunked, cpu_seconds, positions, report, report_places, run, same_neurite, sample
+from known_truth import FINE, Warped, chunked, cpu_seconds, positions, report, report_neurites, report_places, run, sample
 
 
 def feabas_positions(folder, stack, resolution, thickness, spacings):
@@ -88,9 +88,7 @@ def feabas_isbi2012(petavox, data, work):
         aligned, lattice, _ = run(petavox, work, "feabas_isbi2012", raw, "radius: 12")
     places = feabas_positions((work / "feabas_isbi2012").resolve(), raw, 4, 50, (128, 64))
     for name, found in (("align", positions(lattice, raw.shape, 16)), ("FEABAS", places)):
-        shares = same_neurite(labels, found)
-        print(f"isbi2012, {name}: the same neurite, sections 8-9 to 11-12: " + ", ".join(f"{s:.3f}" for s in shares[8:12])
-              + f"; all: mean {np.mean(shares):.3f}, least {np.min(shares):.3f}", flush=True)
+        report_neurites(name, labels, found)
     print(f"isbi2012: correlation of chunks as published {chunked(raw):.3f}, align {chunked(aligned):.3f}, FEABAS "
           f"{chunked(drawn(raw, places)):.3f}", flush=True)
 

@@ -294,7 +294,8 @@ TEST(Costs, ASerialRunWaitsForCommitsNowAndThen) {
       test::plan_of(test::run_header("out", "[4, 4, 4]", "") + "stages:\n  flaky: {writes: {image: copy}}\n",
                     {test::input_info("input", Box::from({}, {8, 8, 8}))});
   Costs costs;
-  for (const StepPlan& step : plan->steps()) costs.steps.push_back({step.name, {.cpu_s = 0.1, .wall_s = 0.1}, {}, 0});
+  for (const StepPlan& step : plan->steps())
+    costs.steps.push_back({step.name, {.cpu_s = 0.1, .wall_s = 0.1}, {}, 0});
   const auto seconds = [&](double sync_s, int ranks) {
     costs.sync_s = sync_s;
     return estimate(*plan, costs, {ranks, 0, 0}).seconds;
